@@ -1,0 +1,27 @@
+"""What runs, in the order an event meets it:
+
+    events      -> intake    decode, refuse, weigh, fan out          -> engagements
+    engagements -> scorer    fold, score, decide what changed        -> scores
+    scores      -> publisher coalesce, write                         -> Redis
+
+`flusher` makes what intake and scorer hold durable on a tick; `app` has the tables and the life of a partition.
+"""
+
+from __future__ import annotations
+
+from agents.app import CloutstreamApp, create_app
+from agents.flusher import add_flusher
+from agents.intake import add_intake
+from agents.publisher import add_publisher
+from agents.scorer import add_scorer
+from streams.settings import Settings
+
+
+def build(settings: Settings) -> CloutstreamApp:
+    """Return a worker's app with all its agents."""
+    app = create_app(settings)
+    intake = add_intake(app)
+    scorer = add_scorer(app)
+    add_flusher(app, intake, scorer)
+    add_publisher(app, intake, scorer)
+    return app

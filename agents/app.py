@@ -1,0 +1,142 @@
+"""The Faust app: two tables, and the life of a partition from assignment to hand-over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import faust
+from faust.events import Event
+from faust.topics import Topic
+from faust.types import TP
+
+from streams.errors import ConfigurationError
+from streams.fatal import fatal
+from streams.kafka.bulk import BulkProducer
+from streams.kafka.durable import DurableOffsets
+from streams.settings import Settings
+from streams.tables.faust_table import ColumnTable
+from streams.tables.states import ActorState, EntityState
+
+HANDOVER_S = 5.0
+
+
+class RangeTopic(Topic):
+    """A topic of the batched transport: an event's value is the fetched range as it is."""
+
+    def _compile_decode(self) -> Any:
+        app = self.app
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return Event(app, None, message.value, {}, message)
+
+        return decode
+
+
+class CloutstreamApp(faust.App):
+    """A worker's app.
+
+    `owned` are the partitions this worker may write for: assigned and recovered. A partition number is owned in all topics or
+    in none, so that what intake, scorer and publisher of a partition need is in one process.
+    """
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self.settings = settings
+        self.durable = DurableOffsets()
+        self.owned: set[int] = set()
+        self.handing_over = False
+        self.bulk = BulkProducer.__new__(BulkProducer)  # replaced in `on_first_start`: it needs the running loop
+        self.drain: Any = None  # async callable: make everything durable now
+        super().__init__(settings.app_id, **options)
+        self.actors: ColumnTable[ActorState] = self._table("actors", ActorState)
+        self.entities: ColumnTable[EntityState] = self._table("entities", lambda p: EntityState(settings, p))
+        self.on_partitions_revoked.connect(self._on_revoked)
+        self.on_rebalance_complete.connect(self._on_recovered)
+
+    def _table(self, name: str, new_state: Any) -> Any:
+        topic = self.ranges(f"{self.settings.app_id}-{name}-changelog", acks=False)
+        return self.tables.add(
+            ColumnTable(self, new_state=new_state, name=name, partitions=self.settings.partitions, changelog_topic=topic)
+        )
+
+    def ranges(self, *names: str, acks: bool = True) -> RangeTopic:
+        """Return the topic of fetched ranges of `names`."""
+        return RangeTopic(
+            self, topics=names, partitions=self.settings.partitions, key_type=bytes, value_type=bytes, acks=acks, internal=not acks
+        )
+
+    async def on_first_start(self) -> None:
+        """Connect the producer that all agents send through."""
+        await super().on_first_start()
+        self.bulk = BulkProducer(self.settings)
+        await self.bulk.start()
+
+    async def on_stop(self) -> None:
+        """Make durable what was taken, commit it, then let go."""
+        await self._hand_over()
+        await super().on_stop()
+        await self.bulk.stop()
+
+    async def _on_revoked(self, _sender: Any, revoked: Iterable[TP], **_: Any) -> None:
+        await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        """Bounded: what doesn't become durable in time is read again by the next owner, who drops what it already has."""
+        owned, self.owned = self.owned, set()
+        if owned and self.drain is not None:
+            self.handing_over = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.drain(owned), HANDOVER_S)
+                await self.consumer.commit()
+            self.handing_over = False
+
+    async def _on_recovered(self, _sender: Any, **_: Any) -> None:
+        assigned = self.consumer.assignment()
+        self.durable.drop([tp for tp in self.durable if tp not in assigned])
+        self.owned = owned_partitions(assigned, self.settings)
+
+
+def owned_partitions(assigned: Iterable[TP], settings: Settings) -> set[int]:
+    """Return the partition numbers assigned; ends the process when they differ between topics (`design.md` 2.6)."""
+    by_topic: dict[str, set[int]] = {}
+    for tp in assigned:
+        by_topic.setdefault(tp.topic, set()).add(tp.partition)
+    sets = list(by_topic.values())
+    if any(s != sets[0] for s in sets):
+        detail = {topic: sorted(numbers) for topic, numbers in by_topic.items()}
+        error = ConfigurationError(f"partitions differ between topics: {detail}; expected the same numbers of each")
+        fatal("the assignment can't work: is a worker of another version in the group?", error)
+    return sets[0] if sets else set()
+
+
+def create_app(settings: Settings) -> CloutstreamApp:
+    """Return an app without agents; `agents.build` adds them in the order of the flow."""
+    from streams.kafka.security import faust_broker
+
+    broker, credentials = faust_broker(settings)
+    return CloutstreamApp(
+        settings,
+        broker=broker,
+        broker_credentials=credentials,
+        store="memory://",
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
+        topic_allow_declare=False,  # created beforehand, with the configuration tables need
+        topic_disable_leader=True,
+        web_enabled=False,  # Faust's own listens on all addresses and shows table data
+        stream_wait_empty=False,
+        stream_buffer_maxsize=8,  # ranges, each of thousands of records
+        stream_recovery_delay=0.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=8 << 20,
+        broker_max_poll_records=settings.max_poll_records,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 4,
+        broker_rebalance_timeout=settings.session_timeout_s,
+        broker_request_timeout=max(30.0, settings.session_timeout_s + 5),
+        broker_commit_interval=0.5,
+        table_standby_replicas=0,
+        worker_redirect_stdouts=False,
+    )

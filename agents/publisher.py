@@ -1,0 +1,210 @@
+"""Publisher: scores in, Redis out. Coalesce, then write absolute, versioned values: hashes, boards, change feed, history.
+
+Redis away for any time only grows the set of entities to write; a wiped Redis is noticed by its missing epoch and filled again from
+the tables, beside the boards that readers see, which change places when all partitions are done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import redis
+from faust.types import TP
+
+from agents.app import CloutstreamApp
+from agents.intake import Intake
+from agents.scorer import Scorer
+from streams.fatal import fatal
+from streams.kafka.range import Range
+from streams.redis import published
+from streams.redis.writer import LIVE, REBUILD, Writer
+from streams.tables.flush import score_records
+
+_log = logging.getLogger(__name__)
+NOTE_INTERVAL_S = 0.25
+LONGEST_PAUSE_S = 2.0
+REBUILD_SLICE = 5000
+
+
+@dataclass
+class _Pending:
+    """What a partition has to write: entity -> newest (offset, record), and the next scores offset after it."""
+
+    records: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
+    next_offset: int = 0
+    written: int = 0
+    rebuilt: str = ""  # token of the rebuild that this partition is done for
+
+    def add(self, key: bytes, offset: int, value: bytes | None) -> None:
+        """Keep the newest record of an entity; a change event that an older one carried rides on."""
+        held = self.records.get(key)
+        if held is not None and held[0] > offset:
+            (offset, value), held = held, (offset, value)
+        if held is not None and held[1] and value and b'"change":' in held[1]:
+            value = _merged(held[1], value)
+        self.records[key] = (offset, value)
+
+
+def _merged(older: bytes, newer: bytes) -> bytes:
+    """Return the newer record with the change since before the older one."""
+    was, now = orjson.loads(older)["change"], orjson.loads(newer)
+    latest = now.get("change") or was
+    causes = (now["change"]["causes"] if "change" in now else []) + was["causes"]
+    now["change"] = {"before": was["before"], "after": latest["after"], "causes": causes[:3]}
+    return orjson.dumps(now)
+
+
+class Publisher:
+    """The publisher of all owned partitions."""
+
+    def __init__(self, app: CloutstreamApp, intake: Intake, scorer: Scorer) -> None:
+        self.app, self._intake, self._scorer = app, intake, scorer
+        self._pending: dict[int, _Pending] = {}
+        self._work = asyncio.Event()
+        self._latency_s: deque[tuple[float, float]] = deque(maxlen=20_000)
+        self._noted_at = 0.0
+
+    def take(self, content: Range) -> None:
+        """Coalesce a fetched range of a scores partition."""
+        pending = self._pending.setdefault(content.partition, _Pending())
+        for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
+            pending.add(key or b"", offset, value)
+        pending.next_offset = content.offsets[-1] + 1
+        self._work.set()
+
+    async def run(self) -> None:
+        """Write what is pending, for ever; pauses grow while Redis is away."""
+        writer = Writer(self.app.settings)
+        pause_s = 0.0
+        try:
+            while True:
+                try:
+                    await self._step(writer)
+                    pause_s = 0.0
+                except (redis.RedisError, OSError) as e:
+                    if not pause_s:
+                        _log.warning("Redis is away (%s): %d entities wait", e, sum(len(p.records) for p in self._pending.values()))
+                    pause_s = min(LONGEST_PAUSE_S, pause_s * 2 + 0.1)
+                    await asyncio.sleep(pause_s)
+        finally:
+            await writer.close()
+
+    async def _step(self, writer: Writer) -> None:
+        self._work.clear()
+        for p in [p for p in self._pending if p not in self.app.owned]:
+            del self._pending[p]
+        for p in sorted(self.app.owned):
+            await self._write(writer, p)
+        if time.monotonic() - self._noted_at > NOTE_INTERVAL_S:
+            self._noted_at = time.monotonic()
+            await self._note(writer)
+        try:
+            await asyncio.wait_for(self._work.wait(), NOTE_INTERVAL_S)
+        except TimeoutError:
+            if writer.token == LIVE and self.app.owned and not await writer.is_complete():
+                await self._rebuild(writer)
+
+    async def _write(self, writer: Writer, partition: int) -> None:
+        pending = self._pending.get(partition)
+        if pending is None or not pending.records:
+            return
+        records, pending.records = pending.records, {}
+        upto = pending.next_offset
+        now = time.time()
+        items, times = [], []
+        for offset, value, key in sorted((offset, value or b"", key) for key, (offset, value) in records.items()):
+            if not value:
+                items.append(published.expired(key.decode()))
+                continue
+            item, at = published.entry(value, offset, now)
+            items.append(item)
+            times.append(at)
+        try:
+            outcome = await writer.write(partition, items)
+        except (redis.RedisError, OSError):
+            for key, (offset, value) in records.items():
+                pending.add(key, offset, value)
+            raise
+        if outcome == REBUILD:
+            for key, (offset, value) in records.items():
+                pending.add(key, offset, value)
+            await self._rebuild(writer)
+            return
+        pending.written = upto
+        done = time.time()
+        self._latency_s.extend((done, done - at) for at in times)
+        self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
+
+    async def _rebuild(self, writer: Writer) -> None:
+        """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
+        await writer.join_rebuild()
+        token = writer.token
+        _log.info("filling Redis from the tables: its keyspace is incomplete")
+        for p in sorted(self.app.owned):
+            pending = self._pending.setdefault(p, _Pending())
+            if pending.rebuilt != token:
+                table = self.app.entities.state(p).table
+                rows = table.live()
+                for first in range(0, len(rows), REBUILD_SLICE):
+                    part = rows[first : first + REBUILD_SLICE]
+                    part = part[table.used[part]]
+                    items = [published.entry(v, 0, time.time())[0] for v in score_records(table, part)]
+                    if await writer.write(p, items) == REBUILD:
+                        return
+                    await asyncio.sleep(0)
+                await writer.rebuilt(p)
+                pending.rebuilt = token
+        await writer.finish(f"{time.time():.3f}")
+
+    async def _note(self, writer: Writer) -> None:
+        recent = [s for at, s in self._latency_s if at > time.time() - 10]
+        p50, p99 = np.percentile(recent, [50, 99]) * 1000 if recent else (0.0, 0.0)
+        watermark = 0.0
+        for p in sorted(self.app.owned):
+            table = self.app.entities.state(p).table
+            watermark = max(watermark, table.watermark)
+            stats: dict[str, Any] = {
+                **self._intake.shown.get(p, {}),
+                "applied_engagements": self._scorer.durable_offset.get(p, table.folded + 1),
+                "updated_at": round(time.time(), 3),
+                "latency_p50_ms": round(float(p50), 1),
+                "latency_p99_ms": round(float(p99), 1),
+            }
+            pending = self._pending.setdefault(p, _Pending(written=self._committed(p)))
+            await writer.note(p, stats, pending.written)
+        if watermark:
+            await writer.clock(watermark)
+        if writer.token != LIVE:
+            await self._rebuild(writer)
+
+    def _committed(self, partition: int) -> int:
+        tp = TP(self.app.settings.scores_topic, partition)
+        return self.app.durable.get(tp, 0) or self.app.consumer._committed_offset.get(tp) or 0
+
+
+def add_publisher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Publisher:
+    """Add the publishing agent to an app."""
+    publisher = Publisher(app, intake, scorer)
+
+    async def scores(stream: Any) -> None:
+        async for content in stream:  # content: Range of score records, keyed by entity
+            publisher.take(content)
+
+    async def write() -> None:
+        try:
+            await publisher.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as e:
+            fatal("publishing failed", e)
+
+    app.agent(app.ranges(app.settings.scores_topic), name="publisher")(scores)
+    app.task(write)
+    return publisher

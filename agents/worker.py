@@ -1,0 +1,23 @@
+"""One worker process."""
+
+from __future__ import annotations
+
+import logging
+
+import faust
+
+from agents import build
+from streams.kafka.register import register_transport
+from streams.settings import Settings
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until SIGTERM or Ctrl-C; return its exit code."""
+    import mode.loop
+
+    mode.loop.use("uvloop")
+    register_transport()
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    worker = faust.Worker(build(settings), loglevel="WARN", redirect_stdouts=False, quiet=True)
+    worker.execute_from_commandline()
+    return 0

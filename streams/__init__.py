@@ -1,0 +1,1 @@
+"""What flows through Cloutstream and how it is computed; `agents` is what runs it."""

@@ -1,0 +1,1 @@
+"""Columnar state: hashes, an id index, pooled ragged lists and Kafka's placement, all vectorised."""

@@ -1,0 +1,98 @@
+"""Many short lists in a few long arrays: row i owns a run of entries, of a capacity that is a power of two.
+
+Most accounts have three or fewer engaged people, so fixed-width sets would be mostly empty. Freed runs are reused by
+capacity. All operations take a batch of rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+
+
+def ragged(starts: Rows, counts: Rows) -> Rows:
+    """Return the concatenated ranges [starts[i], starts[i] + counts[i]), shape (sum(counts),)."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - counts), counts)
+
+
+def grown(array: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+    """Return `array` with room for `size` items: 12 % more than asked, so growth is rare and slack small."""
+    if size <= len(array):
+        return array
+    larger = np.zeros(max(64, size + size // 8), dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+class Pool:
+    """Ragged lists of structured entries.
+
+    Args:
+        dtype: of one entry.
+        most: longest list; a power of two.
+    """
+
+    def __init__(self, dtype: np.dtype[np.void], most: int) -> None:
+        self.entries = np.zeros(64, dtype=dtype)
+        self.most = most
+        self._end = 0
+        self._free: dict[int, list[int]] = {}
+        # Per row: where its run starts, how long the run is, how much of it is used.
+        self.start = np.zeros(64, dtype=np.int64)
+        self.capacity = np.zeros(64, dtype=np.uint8)
+        self.count = np.zeros(64, dtype=np.uint8)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of entries and per-row columns."""
+        return self.entries.nbytes + self.start.nbytes + self.capacity.nbytes + self.count.nbytes
+
+    def reserve_rows(self, rows: int) -> None:
+        """Make room for row numbers below `rows`."""
+        self.start = grown(self.start, rows)
+        self.capacity = grown(self.capacity, rows)
+        self.count = grown(self.count, rows)
+
+    def gather(self, rows: Rows) -> tuple[NDArray[np.void], Rows]:
+        """Return the entries of `rows`, concatenated, and for each entry its position in `rows`."""
+        counts = self.count[rows].astype(np.int64)
+        return self.entries[ragged(self.start[rows], counts)], np.repeat(np.arange(len(rows)), counts)
+
+    def replace(self, rows: Rows, entries: NDArray[np.void], counts: Rows) -> None:
+        """Make `entries`, concatenated in the order of the distinct `rows`, the lists of those rows."""
+        need = self.capacity[rows] < counts
+        if need.any():
+            self._move(rows[need], counts[need])
+        self.count[rows] = counts
+        self.entries[ragged(self.start[rows], counts)] = entries
+
+    def clear(self, rows: Rows) -> None:
+        """Free the lists of distinct `rows`."""
+        held = rows[self.capacity[rows] > 0]
+        for start, capacity in zip(self.start[held].tolist(), self.capacity[held].tolist(), strict=True):
+            self._free.setdefault(capacity, []).append(start)
+        self.capacity[rows] = 0
+        self.count[rows] = 0
+
+    def _move(self, rows: Rows, counts: Rows) -> None:
+        """Give `rows` fresh runs of the next power of two; their old content is not kept."""
+        self.clear(rows)
+        capacities = np.int64(1) << np.ceil(np.log2(np.maximum(counts, 1))).astype(np.int64)
+        starts = np.empty(len(rows), dtype=np.int64)
+        for capacity in np.unique(capacities).tolist():
+            where = np.flatnonzero(capacities == capacity)
+            spare = self._free.get(capacity, [])
+            reused = min(len(spare), len(where))
+            if reused:
+                starts[where[:reused]] = spare[-reused:]
+                del spare[-reused:]
+            fresh = len(where) - reused
+            starts[where[reused:]] = self._end + capacity * np.arange(fresh)
+            self._end += capacity * fresh
+        self.entries = grown(self.entries, self._end)  # type: ignore[assignment]  # the dtype stays the same
+        self.start[rows] = starts
+        self.capacity[rows] = capacities

@@ -1,0 +1,63 @@
+"""Names of the things that are scored.
+
+`account:ID`, `topic:TAG`, `campaign:ID`, and an account inside a scope, `account:ID@topic:TAG`. Ids are other people's
+strings, so inside a name `%`, `@`, `{`, `}` are percent-encoded: a name splits at its first `@`, then at the first `:`,
+and no id can choose a Redis cluster slot or escape its place.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import unquote
+
+_ENCODED = str.maketrans({"%": "%25", "@": "%40", "{": "%7B", "}": "%7D"})
+
+
+class Entity(NamedTuple):
+    """A parsed entity name; `scope` is `topic:TAG` or `campaign:ID` (still encoded), or None."""
+
+    type: str
+    id: str
+    scope: str | None
+
+
+def encode_id(raw_id: str) -> str:
+    """Return `raw_id` as it stands inside an entity name.
+
+    >>> encode_id("user@host")
+    'user%40host'
+    """
+    return raw_id.translate(_ENCODED)
+
+
+def account(raw_id: str) -> str:
+    """Return the entity name of an account."""
+    return "account:" + raw_id.translate(_ENCODED)
+
+
+def topic(tag: str) -> str:
+    """Return the entity name of a topic."""
+    return "topic:" + tag.translate(_ENCODED)
+
+
+def parse(name: str) -> Entity:
+    """Split an entity name into type, raw id and scope.
+
+    >>> parse("account:user%40host@topic:ai")
+    Entity(type='account', id='user@host', scope='topic:ai')
+
+    Raises:
+        ValueError: the name has no type.
+    """
+    head, _, scope = name.partition("@")
+    kind, colon, encoded = head.partition(":")
+    if not colon or kind not in ("account", "topic", "campaign"):
+        raise ValueError(f"not an entity name: {name!r}; expected account:ID, topic:TAG or campaign:ID")
+    return Entity(kind, unquote(encoded, errors="strict"), scope or None)
+
+
+def board_scope(entity: Entity) -> str:
+    """Return the scope of the leaderboard an entity stands on: `all`, `topics`, `campaigns`, or its own scope."""
+    if entity.scope:
+        return entity.scope
+    return {"account": "all", "topic": "topics", "campaign": "campaigns"}[entity.type]

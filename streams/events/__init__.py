@@ -1,0 +1,1 @@
+"""Events in, engagements out: decoding, refusal, duplicates, and the packed record between the two agents."""

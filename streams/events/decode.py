@@ -1,0 +1,202 @@
+"""From raw records to columns of valid events; each record that is refused becomes a dead letter with its reason.
+
+A batch is decoded by one call over the joined records, but only when no record is null, empty or holds a newline: `A\\nB`, empty,
+`C` would decode to three events from three records, misattributed. When that call fails, or can't be used, records are decoded one
+by one and only the bad ones are lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.errors import InvalidEvent
+from streams.events.engagements import KINDS
+
+MAX_RECORD_BYTES = 64 * 1024
+MAX_EPOCH_S = 253402300799.0  # 9999-12-31T23:59:59Z; a time in milliseconds is far beyond it
+MAX_TAG_CHARS = 256
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TAG_CHARS)]
+
+
+class Event(msgspec.Struct, gc=False):
+    """An event as `design.md` 1 has it; unknown fields are ignored."""
+
+    id: Id
+    kind: Literal["tweet", "like", "share", "reply"]
+    actor: Id
+    author: Id
+    at: float | str
+    post: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    tags: list[Tag] | None = None
+    actor_since: float | str | None = None
+    network: str | None = None
+    undo: bool = False
+
+
+@dataclass(slots=True)
+class Refused:
+    """One record that is not an event: its place in the batch, and why."""
+
+    index: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Events:
+    """Columns of the valid events of a batch, in offset order."""
+
+    index: NDArray[np.int64]  # place in the batch
+    id: list[str]
+    kind: NDArray[np.uint8]
+    actor: list[str]
+    author: list[str]
+    at: NDArray[np.float64]  # epoch s, not yet clamped to the broker's time
+    tags: list[list[str] | None]
+    since: NDArray[np.float64]  # epoch s; NaN where not told
+    undo: NDArray[np.bool_]
+
+
+_decoder = msgspec.json.Decoder(Event)
+_KIND_CODE = {name: code for code, name in enumerate(KINDS)}
+
+
+def epoch_s(value: float | str, name: str) -> float:
+    """Return a time as epoch seconds.
+
+    Raises:
+        InvalidEvent: not RFC 3339 with a zone, or outside 1970 to 9999.
+    """
+    if isinstance(value, str):
+        try:
+            parsed = msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            raise InvalidEvent(f"{name} is {value[:40]!r}; expected epoch seconds or an RFC 3339 time") from None
+        if parsed.tzinfo is None:
+            raise InvalidEvent(f"{name} is {value[:40]!r}: it has no time zone; expected one, as in 2026-01-31T12:00:00Z")
+        value = parsed.timestamp()
+    if not 0 < value <= MAX_EPOCH_S:
+        raise InvalidEvent(f"{name} is {value!r}: outside 1970 to 9999; expected epoch seconds, not milliseconds")
+    return float(value)
+
+
+def decode_events(records: Sequence[bytes | None]) -> tuple[Events, list[Refused]]:
+    """Return the valid events of a batch and the records refused. Never raises for what a record holds."""
+    events, refused = _decode_together(records), []
+    indices = list(range(len(records)))
+    if events is None:
+        events, indices, refused = _decode_singly(records)
+    bad = _content_faults(events)
+    if bad:
+        refused += [Refused(indices[i], reason) for i, reason in bad.items()]
+        refused.sort(key=lambda r: r.index)
+        indices = [x for i, x in enumerate(indices) if i not in bad]
+        events = [x for i, x in enumerate(events) if i not in bad]
+    columns = Events(
+        np.array(indices, dtype=np.int64),
+        [e.id for e in events],
+        np.array([_KIND_CODE[e.kind] for e in events], dtype=np.uint8),
+        [e.actor for e in events],
+        [e.author for e in events],
+        np.array([e.at for e in events], dtype=np.float64),
+        [e.tags for e in events],
+        np.array([e.actor_since for e in events], dtype=np.float64),
+        np.array([e.undo for e in events], dtype=bool),
+    )
+    return columns, refused
+
+
+def _decode_together(records: Sequence[bytes | None]) -> list[Event] | None:
+    """Decode all records with one call; None when any of them needs a closer look."""
+    if not records or None in records or b"" in records or max(map(len, records)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]  # None was just excluded
+        return None
+    joined = b"\n".join(records)  # type: ignore[arg-type]  # the same
+    if joined.count(b"\n") != len(records) - 1:
+        return None
+    try:
+        joined.decode()
+        events = _decoder.decode_lines(joined)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return events if len(events) == len(records) else None
+
+
+def _decode_singly(records: Sequence[bytes | None]) -> tuple[list[Event], list[int], list[Refused]]:
+    events, indices, refused = [], [], []
+    for index, record in enumerate(records):
+        try:
+            events.append(_decode_one(record))
+            indices.append(index)
+        except InvalidEvent as e:
+            refused.append(Refused(index, e.reason))
+    return events, indices, refused
+
+
+def _decode_one(record: bytes | None) -> Event:
+    if record is None:
+        raise InvalidEvent("the record is null; expected a JSON object")
+    if not record.strip():
+        raise InvalidEvent("the record is empty; expected a JSON object")
+    if len(record) > MAX_RECORD_BYTES:
+        raise InvalidEvent(f"the record has {len(record)} bytes; expected at most {MAX_RECORD_BYTES}")
+    try:
+        record.decode()
+        return _decoder.decode(record)
+    except UnicodeDecodeError as e:
+        raise InvalidEvent(f"not UTF-8 at byte {e.start}") from None
+    except msgspec.MsgspecError as e:
+        raise InvalidEvent(str(e)) from None
+    except RecursionError:
+        raise InvalidEvent("nested too deeply to be an event") from None
+
+
+def _content_faults(events: list[Event]) -> dict[int, str]:
+    """Return what a type can't say is wrong, by place; sets `at` and `actor_since` to epoch seconds."""
+    suspects = _suspects(events)
+    faults = {}
+    for i, e in enumerate(events) if suspects is None else ((i, events[i]) for i in suspects):
+        try:
+            _check(e)
+        except InvalidEvent as fault:
+            faults[i] = fault.reason
+    return faults
+
+
+def _suspects(events: list[Event]) -> list[int] | None:
+    """Return the places that need a closer look, or None for all of them: one search over all ids is nearly free."""
+    text = "".join([e.id + e.actor + e.author for e in events])
+    if not text.isprintable() and _CONTROL.search(text):
+        return None
+    return [
+        i
+        for i, e in enumerate(events)
+        if type(e.at) is str
+        or not 0 < e.at <= MAX_EPOCH_S  # type: ignore[operator]  # not a str here
+        or e.actor_since is not None
+        or e.tags
+        or (e.kind == "tweet" and e.actor != e.author)
+    ]
+
+
+def _check(e: Event) -> None:
+    for name in ("id", "actor", "author"):
+        if _CONTROL.search(getattr(e, name)):
+            raise InvalidEvent(f"{name} is {getattr(e, name)[:40]!r}: it has a control character")
+    if e.kind == "tweet" and e.actor != e.author:
+        raise InvalidEvent(f"author is {e.author[:40]!r} for a tweet by {e.actor[:40]!r}; expected the same account")
+    for tag in e.tags or ():
+        if _CONTROL.search(tag):
+            raise InvalidEvent(f"a tag is {tag[:40]!r}: it has a control character")
+    e.at = epoch_s(e.at, "at")
+    if e.actor_since is not None:
+        e.actor_since = epoch_s(e.actor_since, "actor_since")

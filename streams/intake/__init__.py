@@ -1,0 +1,1 @@
+"""What intake does with a batch, free of I/O: take, weigh, fan out."""

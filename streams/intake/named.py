@@ -1,0 +1,49 @@
+"""The accounts of a batch: each distinct one once, with its entity name, hash and partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.hashing import Hashes, hash_names
+from streams.columns.index import Rows
+from streams.columns.placement import partitions_of
+from streams.entities import encode_id
+
+_TO_ENCODE = frozenset("%@{}")
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Distinct accounts of a batch and where its actors and authors are among them."""
+
+    names: list[bytes]  # entity names
+    lo: Hashes
+    hi: Hashes
+    partition: NDArray[np.int64]
+    actor: Rows
+    author: Rows
+
+
+def accounts_of(actors: Sequence[str], authors: Sequence[str], partitions: int) -> Accounts:
+    """Return the distinct accounts among the actors and authors of n events."""
+    text = "\n".join([*actors, *authors])
+    raw = text.encode().split(b"\n") if actors else []
+    if _TO_ENCODE.isdisjoint(text):
+        names = [b"account:" + r for r in raw]
+    else:
+        names = [("account:" + encode_id(r)).encode() for r in [*actors, *authors]]
+    lo, hi = hash_names(names)
+    _, first, place = np.unique(lo, return_index=True, return_inverse=True)
+    distinct = first.tolist()
+    return Accounts(
+        [names[i] for i in distinct],
+        lo[first],
+        hi[first],
+        partitions_of([raw[i] for i in distinct], partitions),
+        place[: len(actors)],
+        place[len(actors) :],
+    )

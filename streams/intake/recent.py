@@ -1,0 +1,120 @@
+"""Whom an actor lately engaged with: how often today, and what an undo takes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.model.weighing import REPEAT_WINDOW_S
+from streams.tables.actor_rows import MOST_TARGETS, TARGET, ActorRows
+
+_TAKEN_BACK = 255  # no kind: an engagement can be undone once
+Floats = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Undone:
+    """What an undo found: the event of this batch it takes back, or what is remembered of an earlier one."""
+
+    event: int
+    original: int  # place in this batch, or -1
+    weight: float
+    standing: float
+
+
+class RecentTargets:
+    """The recent targets of the actors of one batch: read, then written back with the weights found.
+
+    Args:
+        actors: the partition's actors.
+        rows: row of each event's actor, shape (n,).
+        target: 64-bit hash of each event's target.
+        at: event times, epoch s.
+        kind: kinds.
+        undo: which events take one back.
+    """
+
+    def __init__(
+        self, actors: ActorRows, rows: Rows, target: NDArray[np.uint64], at: Floats, kind: NDArray[np.uint8], undo: NDArray[np.bool_]
+    ) -> None:  # fmt: skip
+        self._actors = actors
+        self._rows, owner = np.unique(rows, return_inverse=True)
+        self._held, held_owner = actors.targets.gather(self._rows)
+        n = len(self._held)
+        owners = np.concatenate([held_owner, owner])
+        targets = np.concatenate([self._held["target"], target])
+        # A remembered target comes before this batch's events with it.
+        order = np.lexsort((np.arange(len(owners)), targets, owners))
+        a, b = owners[order], targets[order]
+        first = np.r_[True, (a[1:] != a[:-1]) | (b[1:] != b[:-1])]
+        group = np.empty(len(order), dtype=np.int64)
+        group[order] = np.cumsum(first) - 1
+        self._groups = int(group.max()) + 1 if len(group) else 0
+        self._held_group, self._group = group[:n], group[n:]
+        self._owner_of_group = np.empty(self._groups, dtype=np.int64)
+        self._owner_of_group[group] = owners
+        self._at, self._kind, self._undo, self._target = at, kind, undo, target
+        self._state = np.zeros(self._groups, dtype=TARGET)
+        self._state["kind"] = _TAKEN_BACK
+        self._state[self._held_group] = self._held
+        self._state["target"][self._group] = target
+        self.times = self._count()
+
+    def _count(self) -> NDArray[np.int64]:
+        """Return of each event the how-manieth of its actor with its target within a day, 1 for the first."""
+        state, group = self._state, self._group
+        counted = np.flatnonzero(~self._undo)
+        order = counted[np.argsort(group[counted], kind="stable")]
+        times = np.ones(len(group), dtype=np.int64)
+        if not len(order):
+            return times
+        g = group[order]
+        first = np.flatnonzero(np.r_[True, g[1:] != g[:-1]])
+        sizes = np.diff(np.r_[first, len(g)])
+        heads = g[first]
+        at = self._at[order[first]]
+        same_day = (state["times"][heads] > 0) & (np.abs(at - state["window"][heads]) < REPEAT_WINDOW_S)
+        base = np.where(same_day, state["times"][heads].astype(np.int64), 0)
+        state["window"][heads] = np.where(same_day, state["window"][heads], at.astype(np.uint32))
+        times[order] = np.arange(len(g)) - np.repeat(first - base, sizes) + 1
+        state["times"][heads] = np.minimum(base + sizes, 65535)
+        return times
+
+    def undone(self) -> list[Undone]:
+        """Return what each undo of the batch takes back; one whose original isn't remembered is left out."""
+        found = []
+        for event in np.flatnonzero(self._undo).tolist():
+            group, at, kind = self._group[event], int(self._at[event]), self._kind[event]
+            earlier = np.flatnonzero((self._group[:event] == group) & ~self._undo[:event] & (self._kind[:event] == kind))
+            here = [i for i in earlier.tolist() if int(self._at[i]) == at and i not in {u.original for u in found}]
+            state = self._state[group]
+            if here:
+                found.append(Undone(event, here[-1], 0.0, 0.0))
+            elif state["kind"] == kind and state["at"] == at:
+                found.append(Undone(event, -1, float(state["weight"]), float(state["standing"])))
+                self._state["kind"][group] = _TAKEN_BACK
+        return found
+
+    def remember(self, weight: Floats, standing: Floats, undone: list[Undone]) -> None:
+        """Store the latest engagement with each target; of an actor's targets the newest 16 are kept."""
+        counted = np.flatnonzero(~self._undo)
+        state, group = self._state, self._group[counted]
+        # Assigned in offset order, so of several with one target the latest stays.
+        state["at"][group] = self._at[counted].astype(np.uint32)
+        state["kind"][group] = self._kind[counted]
+        state["weight"][group] = weight[counted]
+        state["standing"][group] = standing[counted]
+        for u in undone:
+            if u.original >= 0 and int(state["at"][self._group[u.original]]) == int(self._at[u.original]):
+                state["kind"][self._group[u.original]] = _TAKEN_BACK
+        worth = np.flatnonzero(state["times"] > 0)
+        order = worth[np.lexsort((-state["at"][worth].astype(np.int64), self._owner_of_group[worth]))]
+        owners = self._owner_of_group[order]
+        first = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]]) if len(owners) else np.zeros(0, dtype=np.int64)
+        rank = np.arange(len(owners)) - np.repeat(first, np.diff(np.r_[first, len(owners)]))
+        kept = order[rank < MOST_TARGETS]
+        counts = np.bincount(self._owner_of_group[kept], minlength=len(self._rows))
+        self._actors.targets.replace(self._rows, state[kept], counts)

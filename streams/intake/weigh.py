@@ -1,0 +1,177 @@
+"""The factors of each engagement of a batch, from the actor's own rows (`model.md` 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.events.decode import Events
+from streams.events.engagements import LIKE, REPLY, SHARE, TWEET
+from streams.intake.named import Accounts
+from streams.intake.recent import RecentTargets
+from streams.model import scoring, weighing
+from streams.settings import Settings
+from streams.tables.actor_rows import ActorRows
+from streams.tables.entity_rows import FAVOUR_BIT, EntityRows
+
+Floats = NDArray[np.float64]
+_DAY_S = 86400.0
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(slots=True)
+class Factors:
+    """Columns of n engagements, each 0..1."""
+
+    kind_weight: Floats
+    trust: Floats
+    budget: Floats
+    repeat: Floats
+    reciprocity: Floats
+    standing: Floats
+
+
+def weigh(
+    events: Events, at: Floats, broker_s: Floats, accounts: Accounts, actors: ActorRows, entities: EntityRows, settings: Settings
+) -> Factors:  # fmt: skip
+    """Weigh the accepted events of a batch, in offset order, and update their actors' rows.
+
+    Args:
+        events: accepted events only, shape (n,).
+        at: their times, clamped.
+        broker_s: broker times: ages are measured by these.
+        accounts: the batch's accounts.
+        actors: the partition's actors, updated.
+        entities: the partition's entities, read: an actor's own reach and standing, and who did the actor favours.
+        settings: weights and scales.
+    """
+    distinct, of = np.unique(accounts.actor, return_inverse=True)
+    lo, hi = accounts.lo[distinct], accounts.hi[distinct]
+    rows, _ = actors.find_or_add(lo, hi, [accounts.names[i] for i in distinct.tolist()])
+    actors.dirty[rows] = True
+    latest = np.zeros(len(rows))
+    np.maximum.at(latest, of, broker_s)
+    _meet(actors, rows, latest)
+    own = entities.find(lo, hi)
+    reach, standing = _own(entities, own, of, at, settings)
+    trust = _trust(events, of, broker_s, actors, rows, reach, settings)
+
+    post = events.kind == TWEET
+    ones = np.ones(len(at))
+    budget = ones.copy()
+    counted = np.flatnonzero(~post & ~events.undo)
+    if len(counted):
+        budget[counted] = _budget(actors, rows, of[counted], at[counted], settings)
+    kind_weight = np.array([1.0, settings.weight_like, settings.weight_share, settings.weight_reply])[events.kind]
+    factors = Factors(kind_weight, trust, budget, ones.copy(), ones.copy(), standing[of])
+    engaged = np.flatnonzero(~post)
+    if len(engaged):
+        target = accounts.lo[accounts.author[engaged]]
+        favours = _favours(entities, own, of[engaged], target, at[engaged])
+        factors.reciprocity[engaged] = weighing.reciprocity(favours)
+        _repeat(factors, actors, rows[of], engaged, target, events, at)
+    for column in (factors.trust, factors.budget, factors.repeat, factors.reciprocity):
+        column[post] = 1.0
+    return factors
+
+
+def _meet(actors: ActorRows, rows: Rows, latest_s: Floats) -> None:
+    """Note that actors were seen at broker time `latest_s`."""
+    state = actors.rows[rows]
+    new = state["first_seen"] == 0
+    state["first_seen"][new] = latest_s[new]
+    day = (latest_s // _DAY_S).astype(np.int32)
+    state["active_days"] += day > state["last_day"]
+    state["last_day"] = np.maximum(state["last_day"], day)
+    actors.rows[rows] = state
+
+
+def _own(entities: EntityRows, own: Rows, of: Rows, at: Floats, settings: Settings) -> tuple[Floats, Floats]:
+    """Return the actors' own reach and their standing v = (score - 1)/99, faded to their latest event here."""
+    when = np.zeros(len(own))
+    np.maximum.at(when, of, at)
+    reach, standing = np.zeros(len(own)), np.zeros(len(own))
+    known = np.flatnonzero(own >= 0)
+    if len(known):
+        r, g, engaged, made = entities.standing_inputs(own[known], when[known])
+        a = scoring.amplification(engaged, made, settings)
+        influence = (r + settings.network_weight * g) * np.exp2(a / 5)
+        reach[known] = r
+        standing[known] = np.minimum(5 * np.log2(1 + influence) / 99, 1.0)
+    return reach, standing
+
+
+def _trust(
+    events: Events, of: Rows, broker_s: Floats, actors: ActorRows, rows: Rows, reach: Floats, settings: Settings
+) -> Floats:
+    told = ~np.isnan(events.since)
+    state = actors.rows[rows]
+    age = broker_s - np.where(told, events.since, state["first_seen"][of])
+    young = weighing.trust_floor(settings.trust_floor, float(broker_s.max()) - actors.log_since, settings.trust_age_s)
+    floor = np.where(told, settings.trust_floor, young)
+    return weighing.trust(age, state["active_days"][of].astype(float), reach[of], floor, settings.trust_age_s)
+
+
+def _budget(actors: ActorRows, rows: Rows, of: Rows, at: Floats, settings: Settings) -> Floats:
+    """Return the budget factor of engagements and bring the actors' rates up to date."""
+    order = np.argsort(of, kind="stable")
+    groups, first, group = np.unique(of[order], return_index=True, return_inverse=True)
+    state = actors.rows[rows[groups]]
+    counts, newest = weighing.daily_rates(state["rate"], state["rate_at"], at[order], first, group)
+    last = np.r_[first[1:], len(order)] - 1
+    state["rate"] = counts[last] * np.exp2(-np.maximum(newest - at[order[last]], 0.0) / weighing.BUDGET_HALF_LIFE_S)
+    state["rate_at"] = newest
+    actors.rows[rows[groups]] = state
+    result = np.empty(len(of))
+    result[order] = weighing.budget(counts * np.log(2), settings.budget_per_day)
+    return result
+
+
+def _favours(entities: EntityRows, own: Rows, of: Rows, target: NDArray[np.uint64], at: Floats) -> Floats:
+    """Return the decayed weight of what each target lately did for the actor (likes and shares)."""
+    favours = np.zeros(len(of))
+    known = np.flatnonzero(own >= 0)
+    held, owner = entities.people.gather(own[known])
+    did = (held["person"] & FAVOUR_BIT) > 0
+    keys = (held["person"][did] | FAVOUR_BIT) ^ (known[owner[did]].astype(np.uint64) * _SPREAD)
+    if len(keys):
+        order = np.argsort(keys)
+        wanted = (target | FAVOUR_BIT) ^ (of.astype(np.uint64) * _SPREAD)
+        place = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+        hit = np.flatnonzero(keys[order[place]] == wanted)
+        forward = held["reach"][did][order[place[hit]]]
+        favours[hit] = np.exp2(np.minimum(forward - at[hit] / entities.settings.half_life_slow_s, 0.0))
+    place_of = np.where(own >= 0, entities.sketch_of[own], 0)[of] - 1
+    big = np.flatnonzero(place_of >= 0)
+    if len(big):
+        rings = entities.sketches["favours"][place_of[big]]
+        favours[big[(rings == (target[big] | FAVOUR_BIT)[:, None]).any(axis=1)]] = 1.0
+    return favours
+
+
+def _repeat(
+    factors: Factors, actors: ActorRows, rows: Rows, engaged: Rows, target: NDArray[np.uint64], events: Events, at: Floats
+) -> None:
+    """Fill the repeat factor, give each undo the factors of what it takes back, and remember the targets."""
+    recent = RecentTargets(actors, rows[engaged], target, at[engaged], events.kind[engaged], events.undo[engaged])
+    factors.repeat[engaged] = 1.0 / recent.times
+    undone = recent.undone()
+    factors.kind_weight[engaged[events.undo[engaged]]] = 0.0
+    for u in undone:
+        event = engaged[u.event]
+        if u.original >= 0:
+            for name in Factors.__slots__:
+                column = getattr(factors, name)
+                column[event] = column[engaged[u.original]]
+        else:
+            factors.kind_weight[event] = u.weight
+            factors.trust[event] = factors.budget[event] = factors.repeat[event] = factors.reciprocity[event] = 1.0
+            factors.standing[event] = u.standing
+    weight = factors.kind_weight * factors.trust * factors.budget * factors.repeat * factors.reciprocity
+    recent.remember(weight[engaged], factors.standing[engaged], undone)
+
+
+assert (LIKE, SHARE, REPLY) == (1, 2, 3)  # the order of the kind weights above

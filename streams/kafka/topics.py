@@ -1,0 +1,161 @@
+"""The topics of a deployment: what each holds, how it is kept, and whether the broker's are right.
+
+All have the same number of partitions, `Settings.partitions`, which never changes: it places an account on a worker. Names
+are in `Settings`; the tables' changelogs are created here and not by Faust, so that they are kept as the tables need.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import for_code
+
+from streams.errors import ConfigurationError
+from streams.kafka.clients import admin, reaching_kafka
+from streams.kafka.reading import beginning_offsets, end_offsets, read_topic
+from streams.settings import PREFIX, Settings
+
+__all__ = ["TopicSpec", "beginning_offsets", "check_topics", "create_topics", "end_offsets", "read_topic", "topic_specs"]
+
+_HOUR_MS = 3_600_000
+_TOPIC_ALREADY_EXISTS = 36
+
+# Seven days to notice and repair a fault, and to recount: `verify` and a rebuild from nothing see what is still retained.
+_KEPT_A_WEEK = {"cleanup.policy": "delete", "retention.ms": str(7 * 24 * _HOUR_MS)}
+
+# Never "compact,delete": a row of an account that is idle for longer than the retention would be lost.
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    # The active segment is never compacted, so at the default of 1 GB or a week most of the topic would be dead records.
+    "segment.bytes": str(64 << 20),
+    "segment.ms": str(_HOUR_MS),
+    "min.cleanable.dirty.ratio": "0.2",  # default 0.5: recovery would read twice as many records as there are rows
+    "max.compaction.lag.ms": str(24 * _HOUR_MS),  # a quiet topic, too, is compacted and loses its tombstones
+}
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One topic as it should be."""
+
+    name: str
+    holds: str  # key -> value, for people
+    configs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_compacted(self) -> bool:
+        """Whether only the last record of each key is kept."""
+        return self.configs["cleanup.policy"] == "compact"
+
+
+def topic_specs(settings: Settings) -> list[TopicSpec]:
+    """Return every topic of the deployment, inputs first."""
+    # An event's time is clamped to its record's timestamp, which therefore must be the broker's clock, not the producer's.
+    events = {**_KEPT_A_WEEK, "message.timestamp.type": "LogAppendTime"}
+    # One record holds the engagements of an intake batch for a partition; those of a big batch pass the default of 1 MB.
+    engagements = {**_KEPT_A_WEEK, "max.message.bytes": str(8 << 20)}
+    # A month, since a person has to look at them; 2 MB, so that a record of 1 MB fits with its reason and coordinates.
+    dead_letters = {"cleanup.policy": "delete", "retention.ms": str(30 * 24 * _HOUR_MS), "max.message.bytes": str(2 << 20)}
+    # A worker that lost a partition may still write rows for it. Its successor finds them in the gap between its own
+    # offsets and rewrites them, provided that compaction hasn't yet removed the newer rows: hence an hour of grace.
+    changelog = {**_COMPACTED, "min.compaction.lag.ms": str(_HOUR_MS)}
+    specs = [TopicSpec(name, "actor id -> event (JSON)", events) for name in settings.topic_names]
+    specs += [
+        TopicSpec(settings.engagements_topic, "no key -> packed engagements of one intake batch", engagements),
+        TopicSpec(settings.scores_topic, "entity -> its current score (JSON); null: expired", _COMPACTED),
+        TopicSpec(settings.dead_letters_topic, "topic[partition]@offset -> the refused bytes", dead_letters),
+        TopicSpec(settings.actors_changelog, "row of the actors table", changelog),
+        TopicSpec(settings.entities_changelog, "row of the entities table", changelog),
+    ]
+    if settings.replication > 1:
+        # Acknowledged means on two replicas at least, and with three of them one may be away.
+        durable = {"min.insync.replicas": str(max(1, min(2, settings.replication - 1)))}
+        specs = [TopicSpec(s.name, s.holds, {**s.configs, **durable}) for s in specs]
+    return specs
+
+
+def create_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing, check all, and return the names of those created.
+
+    Raises:
+        ServiceUnavailable: Kafka can't be reached.
+        ConfigurationError: the broker refused one, or one that exists doesn't fit.
+    """
+    created = []
+    with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):
+        existing = set(client.list_topics())
+        missing = {
+            spec.name: {
+                "num_partitions": settings.partitions,
+                "replication_factor": settings.replication,
+                "configs": spec.configs,
+            }
+            for spec in topic_specs(settings)
+            if spec.name not in existing
+        }
+        if missing:
+            answer = client.create_topics(missing, timeout_ms=8_000, raise_errors=False)
+            for topic in answer["topics"]:
+                if topic["error_code"] == _TOPIC_ALREADY_EXISTS:  # another process was quicker: the check below judges it
+                    continue
+                if topic["error_code"]:
+                    reason = topic["error_message"] or for_code(topic["error_code"]).__name__
+                    raise ConfigurationError(
+                        f"Kafka at {settings.kafka} refused to create the topic {topic['name']!r} with {settings.partitions} "
+                        f"partitions and {settings.replication} replicas: {reason}; "
+                        f"check {PREFIX}PARTITIONS and {PREFIX}REPLICATION"
+                    )
+                created.append(topic["name"])
+            client.wait_for_topics(list(missing), timeout_ms=8_000)
+    check_topics(settings)
+    return created
+
+
+def check_topics(settings: Settings) -> None:
+    """Check that every topic exists, has `settings.partitions` partitions and, if it must be, is compacted only.
+
+    Raises:
+        ServiceUnavailable: Kafka can't be reached.
+        ConfigurationError: names each topic that doesn't fit, what was found, what was expected and what to do.
+    """
+    specs = topic_specs(settings)
+    with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):
+        existing = set(client.list_topics())
+        described = client.describe_topics([spec.name for spec in specs if spec.name in existing])
+        found = {topic["name"]: len(topic["partitions"]) for topic in described}
+        policies = _cleanup_policies(client, [spec.name for spec in specs if spec.is_compacted and spec.name in found])
+    missing = [spec.name for spec in specs if spec.name not in found]
+    problems = []
+    if missing:
+        names = ", ".join(map(repr, missing))
+        problems.append(f"no topic {names} at {settings.kafka}: create with `cloutstream topics create`")
+    for count in sorted({count for count in found.values() if count != settings.partitions}):
+        names = ", ".join(repr(name) for name, partitions in found.items() if partitions == count)
+        problems.append(
+            f"topic {names} has {count} partitions, expected {settings.partitions}: set {PREFIX}PARTITIONS={count} if every "
+            f"topic has that many, else use one with {settings.partitions} (the number can't be changed: it places the accounts)"
+        )
+    for spec in specs:
+        if policies.get(spec.name, "compact") != "compact":
+            problems.append(
+                f"topic {spec.name!r} has cleanup.policy={policies[spec.name]}, expected compact: rows of idle accounts would be "
+                "lost; alter it with kafka-configs"
+            )
+    if problems:
+        raise ConfigurationError("; ".join(problems))
+
+
+def _cleanup_policies(client: object, names: list[str]) -> dict[str, str]:
+    """Return topic -> cleanup.policy where the broker tells (the embedded one doesn't)."""
+    if not names:
+        return {}
+    # All configs and not only this one: the embedded broker closes the connection when asked for one by name.
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    answer = client.describe_configs(resources, config_filter="all")  # type: ignore[attr-defined]  # kafka-python has no types
+    return {
+        name: config["cleanup.policy"]["value"]
+        for name, config in answer.get("topic", {}).items()
+        if config.get("cleanup.policy")
+    }

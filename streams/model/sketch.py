@@ -1,0 +1,108 @@
+"""Decayed distinct counting beyond 32 people: 256 registers in 8-bit logarithms of 1/8 octave.
+
+Register k holds the minimum over all people of e(person, k)/w', where e is an exponential variate drawn from the hash of
+(person, register) and w' = w * 2^(t/h), the person's weight carried forward in time. So a repeated engagement only refreshes,
+order doesn't matter, two sketches merge by the minimum, and nothing is rewritten as time passes. The total weight is
+estimated as (m - 1)/sum over all registers: unbiased, relative error 1/sqrt(m - 2) = 6.3 %.
+Sources: Cohen 1997 (least-element lists), Lemiesz 2021, FastExpSketch (variates in ascending order).
+
+A person's 256 variates are drawn in ascending order: the j-th smallest of m exponentials is the sum of Exp/(m - i) for i <= j,
+and lands in a register that a permutation keyed by the person picks. So drawing stops as soon as a variate is above the
+row's largest register; with more than a thousand people that is nearly always at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+REGISTERS = 256
+STEPS = 8  # per octave: 255 of them span 32 octaves. At 16 the smallest register pushes the others into saturation once in 100 rows
+EMPTY = np.int32(2**30)
+_SPAN = 255
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# Mean of 2^(u/16) over a step: registers are rounded down, the estimate is of the middle.
+_STEP_MEAN = (2 ** (1 / STEPS) - 1) * STEPS / np.log(2)
+_POWERS = 2.0 ** (np.arange(_SPAN + 1) / STEPS)
+# Few variates are enough for most people, so they are drawn in growing chunks.
+_CHUNKS = ((0, 4), (4, 16), (16, 64), (64, REGISTERS))
+
+Levels = NDArray[np.int32]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return splitmix64's finaliser of each word."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _registers(person: NDArray[np.uint64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each rank lands, shape (n, ranks): for each person a permutation of 0..255."""
+    key = _mixed(person ^ np.uint64(0xD1B54A32D192ED03))[:, None]
+
+    def byte(i: int) -> NDArray[np.int64]:
+        return ((key >> np.uint64(8 * i)) & np.uint64(255)).astype(np.int64)
+
+    x = (ranks * (byte(0) | 1) + byte(1)) & 255
+    x ^= x >> 4
+    x = (x * (byte(2) | 1) + byte(3)) & 255
+    x ^= x >> 3
+    return (x * (byte(4) | 1) + byte(5)) & 255
+
+
+def _increments(person: NDArray[np.uint64], ranks: NDArray[np.int64]) -> Floats:
+    """Return the steps between ascending variates, shape (n, ranks)."""
+    bits = _mixed(person[:, None] + (ranks.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return -np.log(uniform) / (REGISTERS - ranks)
+
+
+def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64], forward: tuple[Floats, Floats]) -> None:
+    """Fold people into sketches, in place.
+
+    Args:
+        levels: two sets of registers (reach, network), each (rows, 256), absolute steps, EMPTY where nobody is.
+        row: sketch of each engagement, shape (n,).
+        person: 64-bit hash of who did it.
+        forward: log2(weight) + at/h of each engagement for the two sets; -inf adds nobody.
+    """
+    carried = np.zeros(len(row))
+    for first, last in _CHUNKS:
+        if not len(row):
+            return
+        ranks = np.arange(first, last)
+        arrivals = np.cumsum(_increments(person, ranks), axis=1) + carried[:, None]
+        place = row[:, None] * REGISTERS + _registers(person, ranks)
+        logs = np.log2(arrivals)
+        onward = np.zeros(len(row), dtype=bool)
+        for registers, log_weight in zip(levels, forward, strict=True):
+            counts = np.isfinite(log_weight)
+            steps = np.floor((logs[counts] - log_weight[counts, None]) * STEPS).astype(np.int32)
+            np.minimum.at(registers.reshape(-1), place[counts].reshape(-1), steps.reshape(-1))
+            onward[counts] |= steps[:, -1] <= registers.max(axis=1)[row[counts]]
+        carried = arrivals[onward, -1]
+        row, person = row[onward], person[onward]
+        forward = (forward[0][onward], forward[1][onward])
+
+
+def unpack(packed: NDArray[np.uint8], base: Levels) -> Levels:
+    """Return absolute levels, shape (rows, 256), of stored registers and their bases."""
+    levels = packed.astype(np.int32) + base[:, None]
+    levels[base == EMPTY] = EMPTY
+    return levels
+
+
+def pack(levels: Levels) -> tuple[NDArray[np.uint8], Levels]:
+    """Return registers as 8 bits above each row's smallest, and that smallest; 32 octaves above it they saturate."""
+    base = levels.min(axis=1)
+    return np.minimum(levels - base[:, None], _SPAN).astype(np.uint8), base
+
+
+def estimate(packed: NDArray[np.uint8], base: Levels, at_s: Floats, half_life_s: float) -> Floats:
+    """Return the decayed weight of all people at `at_s`, shape (rows,); 0 where nobody is."""
+    total = _POWERS[packed].sum(axis=1) * _STEP_MEAN
+    log2_estimate = np.log2((REGISTERS - 1) / total) - base / STEPS - at_s / half_life_s
+    return np.where(base == EMPTY, 0.0, np.exp2(np.minimum(log2_estimate, 1000.0)))

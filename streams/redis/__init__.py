@@ -1,0 +1,1 @@
+"""Everything that talks to Redis: the writing script and the reader."""

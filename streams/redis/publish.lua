@@ -1,0 +1,52 @@
+-- Writes the current state of some entities: hash, both boards, and where it changed the feed and the chart.
+-- ARGV: prefix, mode ("live" or the token of a rebuild), partition, longest change stream, longest history, entities (msgpack).
+-- An entity is {name, version, scope, member, standing or "", trending or "", {field, value, ...}, change id, change, point};
+-- {name, -1, scope, member} is an entity that expired.
+-- Returns "live" when boards were written in place, "build" when beside them, "rebuild" when nothing was written because
+-- the keyspace is incomplete and no rebuild with that token is under way.
+local prefix, mode, partition = ARGV[1], ARGV[2], ARGV[3]
+local live = redis.call("EXISTS", prefix .. "epoch") == 1
+if not live and redis.call("GET", prefix .. "rebuild:token") ~= mode then
+  return "rebuild"
+end
+local boards, names = prefix .. "board:", prefix .. "boards"
+if not live then
+  boards, names = prefix .. "build:board:", prefix .. "build:boards"
+end
+
+local function place(board, key, member)
+  if key == "" then
+    redis.call("ZREM", boards .. board, member)
+  elseif redis.call("ZADD", boards .. board, key, member) == 1 then
+    redis.call("SADD", names, board)
+  end
+end
+
+for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
+  local hash, version = prefix .. "score:" .. e[1], e[2]
+  if version < 0 then
+    redis.call("DEL", hash, prefix .. "history:" .. e[1])
+    redis.call("ZREM", boards .. e[3] .. ":standing", e[4])
+    redis.call("ZREM", boards .. e[3] .. ":trending", e[4])
+  else
+    local held = tonumber(redis.call("HGET", hash, "ver") or -1)
+    -- A rebuild lays the boards out anew, so there an equal version must be written too.
+    if version > held or (not live and version == held) then
+      redis.call("HSET", hash, unpack(e[7]))
+      place(e[3] .. ":standing", e[5], e[4])
+      place(e[3] .. ":trending", e[6], e[4])
+      if e[9] and version > held then
+        -- The id is the offset, so a replay can't add a change twice; an id that isn't newer is refused by the stream.
+        local added = redis.pcall("XADD", prefix .. "changes:" .. partition, "MAXLEN", "~", ARGV[4], e[8], "json", e[9])
+        if type(added) == "string" and live then
+          redis.call("PUBLISH", prefix .. "changes", e[9])
+        end
+        if ARGV[5] ~= "0" then
+          redis.call("LPUSH", prefix .. "history:" .. e[1], e[10])
+          redis.call("LTRIM", prefix .. "history:" .. e[1], 0, ARGV[5] - 1)
+        end
+      end
+    end
+  end
+end
+return live and "live" or "build"

@@ -1,0 +1,96 @@
+"""Writes to Redis, with a rebuild when its keyspace is incomplete (`cs:epoch` missing: it was wiped, or never filled)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import redis.asyncio as aredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from streams.redis.published import pack
+from streams.settings import Settings
+
+ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 ms
+LIVE, BUILD, REBUILD = "live", "build", "rebuild"
+
+
+class Writer:
+    """One connection. Every write is absolute and versioned, so any of them may be repeated.
+
+    `token` is the rebuild this writer takes part in, or "live".
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # No retries inside: the publisher goes on to collect and comes again; the default would hold a call for a minute.
+        self._client = aredis.Redis.from_url(
+            settings.redis, socket_timeout=5.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0), single_connection_client=False
+        )
+        source = files("streams.redis")
+        self._publish = self._client.register_script(source.joinpath("publish.lua").read_text())
+        self._finish = self._client.register_script(source.joinpath("finish.lua").read_text())
+        self.token = LIVE
+
+    async def write(self, partition: int, items: Sequence[list[Any]]) -> str:
+        """Write entities; return LIVE, BUILD, or REBUILD when nothing more can be written before a rebuild is joined.
+
+        Raises:
+            redis.RedisError: Redis is away or refuses writes; write again later.
+        """
+        s = self._settings
+        outcome = LIVE
+        for first in range(0, len(items), ENTITIES_PER_CALL):
+            packed = pack(list(items[first : first + ENTITIES_PER_CALL]))
+            args = [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, packed]
+            outcome = (await self._publish(args=args)).decode()
+            if outcome == REBUILD:
+                return REBUILD
+        if outcome == LIVE:
+            self.token = LIVE
+        return outcome
+
+    async def is_complete(self) -> bool:
+        """Return whether the keyspace is complete."""
+        return bool(await self._client.exists(self._settings.redis_prefix + "epoch"))
+
+    async def join_rebuild(self) -> None:
+        """Take part in the rebuild under way, or begin one."""
+        key = self._settings.redis_prefix + "rebuild:token"
+        await self._client.set(key, uuid.uuid4().hex, nx=True)
+        held = await self._client.get(key)
+        self.token = held.decode() if held else LIVE
+
+    async def rebuilt(self, partition: int) -> None:
+        """Say that all of a partition is written."""
+        await self._client.sadd(self._settings.redis_prefix + "rebuild:done", partition)
+
+    async def finish(self, epoch: str) -> bool:
+        """Put the new boards in place if every partition is done; return whether the keyspace is complete."""
+        s = self._settings
+        complete = bool(await self._finish(args=[s.redis_prefix, self.token, s.partitions, epoch]))
+        if complete:
+            self.token = LIVE
+        return complete
+
+    async def note(self, partition: int, stats: dict[str, Any], next_scores_offset: int) -> None:
+        """Publish a partition's counts and how far its scores are written."""
+        prefix = self._settings.redis_prefix
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.hset(f"{prefix}stats:{partition}", mapping=stats)
+            pipe.set(f"{prefix}published:{partition}", next_scores_offset)
+            await pipe.execute()
+
+    async def clock(self, watermark_s: float) -> None:
+        """Publish what readers take as now; the watermark never goes back."""
+        key = self._settings.redis_prefix + "clock"
+        held = await self._client.hmget(key, "now", "mode")
+        if held[0] is None or held[1] != self._settings.clock.encode() or float(held[0]) < watermark_s:
+            await self._client.hset(key, mapping={"mode": self._settings.clock, "now": repr(watermark_s)})
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._client.aclose()

@@ -1,0 +1,195 @@
+"""All settings, read once from `CLOUTSTREAM_*` into one frozen object and checked before anything connects.
+
+The environment is a parameter, so a test passes a dict. Each field's comment says what turning it does. The variable of
+a field is its name in capitals with the prefix, e.g. `half_life_slow_s` is `CLOUTSTREAM_HALF_LIFE_SLOW_S`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from streams.errors import ConfigurationError
+
+PREFIX = "CLOUTSTREAM_"
+
+
+class Secret(str):
+    """A string that never shows itself in a log or a traceback."""
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self else "Secret('')"
+
+
+def _setting(default: Any, help: str, valid: str, check: Callable[[Any], bool]) -> Any:
+    return field(default=default, metadata={"help": help, "valid": valid, "check": check})
+
+
+def _positive(default: float, help: str) -> Any:
+    return _setting(default, help, "a number above 0", lambda v: v > 0)
+
+
+def _ratio(default: float, help: str) -> Any:
+    return _setting(default, help, "a number from 0 to 1", lambda v: 0 <= v <= 1)
+
+
+def _count(default: int, help: str, least: int = 1, most: int = 1_000_000_000) -> Any:
+    return _setting(default, help, f"a whole number from {least} to {most}", lambda v: least <= v <= most)
+
+
+def _one_of(default: str, help: str, *choices: str) -> Any:
+    return _setting(default, help, "one of " + ", ".join(choices), lambda v: v in choices)
+
+
+def _text(default: str, help: str) -> Any:
+    return _setting(default, help, "a non-empty string", lambda v: bool(v))
+
+
+def _optional(default: str, help: str) -> Any:
+    return _setting(default, help, "a string", lambda _: True)
+
+
+def _hosts(value: str) -> bool:
+    return all(h.rpartition(":")[0] and h.rpartition(":")[2].isdigit() for h in value.split(","))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a deployment can choose. All times in seconds unless the name says `_ms`."""
+
+    # Where
+    kafka: str = _setting("127.0.0.1:9092", "Kafka bootstrap servers", "host:port[,host:port...]", _hosts)
+    redis: str = _setting(
+        "redis://127.0.0.1:6379/0",
+        "Redis or Valkey URL (rediss:// for TLS)",
+        "redis://, rediss:// or unix:// URL",
+        lambda v: urlsplit(v).scheme in ("redis", "rediss", "unix"),
+    )
+    redis_prefix: str = _text("cs:", "prefix of every Redis key")
+    app_id: str = _text("cloutstream", "consumer group, and prefix of the internal topics")
+    input_topics: str = _text("events", "topics events are read from, comma-separated, all with `partitions` partitions")
+    # Kafka security
+    kafka_security: str = _one_of("plaintext", "how to talk to Kafka", "plaintext", "ssl", "sasl_ssl", "sasl_plaintext")
+    kafka_ca_file: str = _optional("", "PEM file with the authority that signed the broker's certificate; empty: the system's")
+    kafka_sasl_mechanism: str = _one_of("SCRAM-SHA-512", "SASL mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    kafka_username: str = _optional("", "SASL user")
+    kafka_password: Secret = _optional(Secret(""), "SASL password")
+    # Topics
+    partitions: int = _count(8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024)
+    replication: int = _count(1, "replicas of every topic created; 3 in production", 1, 9)
+    # The score (model.md)
+    half_life_slow_s: float = _positive(30 * 86400.0, "half-life of reach, network and amplification: longer remembers longer")
+    half_life_day_s: float = _positive(86400.0, "half-life of the day counter, the base of daily rhythm")
+    half_life_fast_s: float = _positive(7200.0, "half-life of the trending board: shorter reacts faster, forgets faster")
+    weight_like: float = _ratio(0.26, "what a like counts of a person")
+    weight_reply: float = _ratio(0.63, "what a reply counts of a person")
+    weight_share: float = _ratio(0.63, "what a share counts of a person")
+    network_weight: float = _setting(1.0, "b: how much the standing of engaged people adds", "a number from 0 up", lambda v: v >= 0)
+    amplification_k: float = _positive(10.0, "k: posts before amplification counts half")
+    usual_engagement_per_post: float = _positive(5.0, "m: weighted engagements per post that are neither good nor bad")
+    overdispersion: float = _positive(1.0, "f: widens plus_minus; calibrated so that 90 % bands hold 90 % of the time")
+    trust_floor: float = _ratio(0.1, "what an engagement of a fresh account is worth")
+    trust_age_s: float = _positive(15 * 86400.0, "age scale of trust")
+    budget_per_day: float = _positive(30.0, "engagements a day that count in full")
+    # Fan-out
+    topics_enabled: bool = _setting(True, "keep scores of topics and of accounts inside topics", "true or false", lambda _: True)
+    max_tags: int = _count(5, "tags of one event that are scored; more are ignored", 0, 64)
+    # Pace
+    tick_ms: float = _positive(40.0, "flush interval: shorter is fresher, longer costs less per event")
+    backlog_tick_ms: float = _positive(1000.0, "flush interval while draining a backlog")
+    fetch_wait_ms: int = _count(20, "longest wait of a fetch at the broker", 1, 5000)
+    max_poll_records: int = _count(20000, "most records in one fetched batch", 1, 1_000_000)
+    session_timeout_s: float = _positive(20.0, "a worker silent for this long loses its partitions")
+    # State
+    expire_after_s: float = _positive(400 * 86400.0, "rows idle for this long are dropped with a tombstone")
+    change_threshold: float = _positive(0.5, "points a score must move before a change event is sent")
+    history_points: int = _count(200, "points kept for an entity's chart", 0, 100_000)
+    changes_maxlen: int = _count(100_000, "change events kept per partition in Redis", 1)
+    clock: str = _one_of("wall", "what readers take as now: `event` for recorded data", "wall", "event")
+
+    @property
+    def topic_names(self) -> list[str]:
+        """Input topics, in order."""
+        return [t.strip() for t in self.input_topics.split(",")]
+
+    @property
+    def engagements_topic(self) -> str:
+        """Internal: packed columns, one record per intake batch and target partition."""
+        return f"{self.app_id}-engagements"
+
+    @property
+    def scores_topic(self) -> str:
+        """Public, compacted: the current score of every entity."""
+        return f"{self.app_id}-scores"
+
+    @property
+    def dead_letters_topic(self) -> str:
+        """Refused records, with reason and coordinates in headers."""
+        return f"{self.app_id}-dead-letters"
+
+    @property
+    def actors_changelog(self) -> str:
+        """Changelog of the actors table (its name is Faust's rule)."""
+        return f"{self.app_id}-actors-changelog"
+
+    @property
+    def entities_changelog(self) -> str:
+        """Changelog of the entities table (its name is Faust's rule)."""
+        return f"{self.app_id}-entities-changelog"
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if not f.metadata["check"](value):
+                raise ConfigurationError(f"{PREFIX}{f.name.upper()} is {value!r}; expected {f.metadata['valid']}")
+        if self.kafka_security == "sasl_plaintext" and self.kafka_password:
+            host = self.kafka.rpartition(":")[0]
+            if host not in ("127.0.0.1", "localhost", "[::1]"):
+                raise ConfigurationError(
+                    f"{PREFIX}KAFKA_SECURITY is 'sasl_plaintext' for {self.kafka!r}: the password would cross the network in the "
+                    "clear; expected sasl_ssl"
+                )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
+        """Read settings from `environ`; `overrides` win.
+
+        Raises:
+            ConfigurationError: a value is not valid, or a `CLOUTSTREAM_` variable is not a setting.
+        """
+        hints = get_type_hints(cls)
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for variable, text in environ.items():
+            if not variable.startswith(PREFIX):
+                continue
+            name = variable[len(PREFIX) :].lower()
+            if name not in known:
+                raise ConfigurationError(f"{variable} is not a setting; `cloutstream doctor --settings` lists them")
+            try:
+                values[name] = _parse(text, hints[name])
+            except ValueError:
+                shown = "***" if hints[name] is Secret else repr(text)
+                raise ConfigurationError(f"{variable} is {shown}; expected {known[name].metadata['valid']}") from None
+        return cls(**{**values, **overrides})
+
+    def to_environ(self) -> dict[str, str]:
+        """Return the variables that make a child process see these settings."""
+        return {PREFIX + f.name.upper(): _render(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+
+def _parse(text: str, kind: Any) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise ValueError(text)
+        return text.lower() in ("true", "1")
+    if kind is float and (text.lower().lstrip("+-") in ("nan", "inf", "infinity")):
+        raise ValueError(text)
+    return kind(text)
+
+
+def _render(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

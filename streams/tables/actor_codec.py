@@ -1,0 +1,111 @@
+"""The actors changelog: rows keyed by the account's entity name, blocks of accepted event ids, and a marker per partition.
+
+Row value: version u8, targets u8, ROW, TARGET[targets]. Keys that can't be an entity's name start with a zero byte:
+`\\0ids:TOPIC:SLOT` holds a block of the duplicate window, `\\0marker` how far intake is durable.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import orjson
+
+from streams.columns.hashing import hash_names
+from streams.columns.index import Rows
+from streams.columns.pool import ragged
+from streams.tables.actor_rows import OUTCOMES, ROW, TARGET, ActorRows
+
+VERSION = 1
+MARKER_KEY = b"\x00marker"
+IDS_KEY = b"\x00ids:"
+_PREFIX = struct.Struct("<BB")
+
+
+def encode_rows(table: ActorRows, rows: Rows) -> list[bytes]:
+    """Return the changelog value of each row."""
+    fixed = table.rows[rows].tobytes()
+    counts = table.targets.count[rows].tolist()
+    targets = table.targets.gather(rows)[0].tobytes()
+    size, width = ROW.itemsize, TARGET.itemsize
+    values, at, target_at = [], 0, 0
+    for count in counts:
+        end = target_at + count * width
+        values.append(_PREFIX.pack(VERSION, count) + fixed[at : at + size] + targets[target_at:end])
+        at += size
+        target_at = end
+    return values
+
+
+def encode_marker(table: ActorRows) -> bytes:
+    """Return how far intake is: next offset and outcome counts per input topic, and when the log began."""
+    sources = {t: {"position": s.position, **s.outcomes} for t, s in table.sources.items()}
+    return orjson.dumps({"version": VERSION, "log_since": table.log_since, "sources": sources})
+
+
+def take_id_blocks(table: ActorRows) -> tuple[list[bytes], list[bytes]]:
+    """Return the records of the id blocks touched since the last call."""
+    keys, values = [], []
+    for topic, source in table.sources.items():
+        for block in sorted(source.duplicates.dirty_blocks):
+            slot, value = source.duplicates.encode_block(block)
+            keys.append(IDS_KEY + topic.encode() + b":" + slot)
+            values.append(value)
+        source.duplicates.dirty_blocks.clear()
+    return keys, values
+
+
+def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+    """Apply changelog records in order; of one key the last wins.
+
+    Raises:
+        ValueError: a value is of another version.
+    """
+    latest = dict(zip(keys, values, strict=True))
+    rows: list[tuple[bytes, bytes]] = []
+    ids: dict[str, list[bytes]] = {}
+    for key, value in latest.items():
+        if not key.startswith(b"\x00"):
+            if value is None:
+                found = table.find(*hash_names([key]))
+                table.remove(found[found >= 0])
+            else:
+                rows.append((key, value))
+        elif value is None:
+            continue
+        elif key == MARKER_KEY:
+            _load_marker(table, value)
+        elif key.startswith(IDS_KEY):
+            ids.setdefault(key[len(IDS_KEY) :].rpartition(b":")[0].decode(), []).append(value)
+    for topic, blocks in ids.items():
+        table.source(topic).duplicates.load(blocks)
+    if rows:
+        _load_rows(table, [k for k, _ in rows], [v for _, v in rows])
+
+
+def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes]) -> None:
+    start, body = _PREFIX.size, _PREFIX.size + ROW.itemsize
+    counts = np.empty(len(values), dtype=np.int64)
+    for i, value in enumerate(values):
+        if value[0] != VERSION:
+            raise ValueError(f"actor row of version {value[0]}; expected {VERSION}: a newer release wrote this changelog")
+        counts[i] = value[1]
+    lo, hi = hash_names(keys)
+    rows, _ = table.find_or_add(lo, hi, keys)
+    table.rows[rows] = np.frombuffer(b"".join([v[start:body] for v in values]), ROW)
+    targets = np.frombuffer(b"".join([v[body:] for v in values]), TARGET)
+    starts = np.cumsum(counts) - counts
+    table.targets.replace(rows, targets[ragged(starts, counts)], counts)
+
+
+def _load_marker(table: ActorRows, value: bytes) -> None:
+    marker = orjson.loads(value)
+    if marker["version"] != VERSION:
+        raise ValueError(f"actors marker of version {marker['version']}; expected {VERSION}: a newer release wrote this changelog")
+    table.log_since = marker["log_since"]
+    for topic, state in marker["sources"].items():
+        source = table.source(topic)
+        if state["position"] >= source.position:
+            source.position = state["position"]
+            source.outcomes = {name: state[name] for name in OUTCOMES}

@@ -1,0 +1,71 @@
+"""Why a score moves: the few largest contributions to each row since its last change event.
+
+Noted as columns while folding, resolved to names once per flush: a row that is touched a thousand times between two flushes
+costs as much here as one touched three times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.events.engagements import KIND_MASK, Engagements
+from streams.tables.entity_rows import EntityRows
+
+MOST = 3
+
+
+@dataclass(slots=True)
+class Noted:
+    """Contributions of one record: row, weight, kind, and the actor as an index into the record's names."""
+
+    row: Rows
+    weight: NDArray[np.float64]
+    kind: NDArray[np.uint8]
+    actor: NDArray[np.uint32]
+    names: list[bytes]
+
+
+def note_causes(
+    table: EntityRows, rows: Rows, record: Engagements, chosen: Rows, weight: NDArray[np.float64], undo: NDArray[np.bool_]
+) -> None:
+    """Remember the engagements just folded; ones taken back are no cause of a rise."""
+    keep = ~undo
+    table.noted.append(
+        Noted(rows[keep], weight[keep], record.flags[chosen[keep]] & KIND_MASK, record.actor[chosen[keep]], record.names)
+    )
+
+
+def settle_causes(table: EntityRows) -> None:
+    """Move what was noted into `table.causes`, the largest three of each row."""
+    if not table.noted:
+        return
+    noted, table.noted = table.noted, []
+    row = np.concatenate([n.row for n in noted])
+    weight = np.concatenate([n.weight for n in noted])
+    part = np.repeat(np.arange(len(noted)), [len(n.row) for n in noted])
+    kind = np.concatenate([n.kind for n in noted])
+    actor = np.concatenate([n.actor for n in noted])
+    order = np.lexsort((-weight, row))
+    row = row[order]
+    first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]]) if len(row) else np.zeros(0, dtype=np.int64)
+    rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
+    picked = order[rank < MOST]
+    rows = row[rank < MOST]
+    causes = table.causes
+    for r, w, k, p, a in zip(
+        rows.tolist(), weight[picked].tolist(), kind[picked].tolist(), part[picked].tolist(), actor[picked].tolist(), strict=True
+    ):
+        cause = (w, k, noted[p].names[a])
+        held = causes.get(r)
+        if held is None:
+            causes[r] = [cause]
+        elif len(held) < MOST:
+            held.append(cause)
+        else:
+            smallest = min(held)
+            if w > smallest[0]:
+                held[held.index(smallest)] = cause

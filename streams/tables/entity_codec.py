@@ -1,0 +1,138 @@
+"""The entities changelog: one record per row, keyed by entity name, and one marker per partition.
+
+Row value, little-endian:
+
+    version u8, form u8 (0 exact, 1 sketch), people u8, causes u8
+    ROW
+    exact: PERSON[people]; sketch: SKETCH
+    for each cause: weight f64, kind u8, length u16, the actor's entity name
+
+The marker's key can't be an entity's name: it starts with a zero byte. Its value says up to where the rows written before
+it are complete (`design.md` 3.3).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.tables.entity_rows import PERSON, ROW, SKETCH, EntityRows
+
+VERSION = 1
+MARKER_KEY = b"\x00marker"
+_PREFIX = struct.Struct("<BBBB")
+_CAUSE = struct.Struct("<dBH")
+_MARKER = struct.Struct("<BxHIqd")
+_SOURCE = struct.Struct("<HIq")
+
+
+@dataclass
+class Marker:
+    """How far a partition is durable: O, H per source (topic, partition), and the watermark."""
+
+    folded: int = -1
+    applied: dict[tuple[str, int], int] = field(default_factory=dict)
+    watermark: float = 0.0
+
+    def encode(self) -> bytes:
+        """Return the marker's value."""
+        parts = [_MARKER.pack(VERSION, len(self.applied), 0, self.folded, self.watermark)]
+        for (topic, partition), offset in sorted(self.applied.items()):
+            name = topic.encode()
+            parts.append(_SOURCE.pack(len(name), partition, offset) + name)
+        return b"".join(parts)
+
+    @classmethod
+    def decode(cls, value: bytes) -> Marker:
+        """Return the marker in `value`.
+
+        Raises:
+            ValueError: another version wrote it.
+        """
+        version, sources, _, folded, watermark = _MARKER.unpack_from(value)
+        if version != VERSION:
+            raise ValueError(f"marker of version {version}; expected {VERSION}: a newer release wrote this changelog")
+        position, applied = _MARKER.size, {}
+        for _ in range(sources):
+            length, partition, offset = _SOURCE.unpack_from(value, position)
+            position += _SOURCE.size
+            applied[(value[position : position + length].decode(), partition)] = offset
+            position += length
+        return cls(folded, applied, watermark)
+
+
+def encode_rows(table: EntityRows, rows: Rows) -> list[bytes]:
+    """Return the changelog value of each row."""
+    fixed = table.rows[rows].tobytes()
+    counts = table.people.count[rows].tolist()
+    people = table.people.gather(rows)[0].tobytes()
+    places = table.sketch_of[rows].tolist()
+    causes = table.causes
+    size, width = ROW.itemsize, PERSON.itemsize
+    values, at, person_at = [], 0, 0
+    for row, count, place in zip(rows.tolist(), counts, places, strict=True):
+        pending = causes.get(row, ())
+        body = table.sketches[place - 1].tobytes() if place else people[person_at : person_at + count * width]
+        person_at += count * width
+        value = _PREFIX.pack(VERSION, 1 if place else 0, count, len(pending)) + fixed[at : at + size] + body
+        for weight, kind, actor in pending:
+            value += _CAUSE.pack(weight, kind, len(actor)) + actor
+        values.append(value)
+        at += size
+    return values
+
+
+@dataclass(slots=True)
+class DecodedRows:
+    """Rows of one decoded batch: columns, people concatenated in order, sketches of those that have one, causes."""
+
+    rows: NDArray[np.void]
+    people: NDArray[np.void]
+    people_counts: Rows
+    sketches: NDArray[np.void]
+    sketched: NDArray[np.bool_]
+    causes: list[list[tuple[float, int, bytes]]]
+
+
+def decode_rows(values: Sequence[bytes]) -> DecodedRows:
+    """Return the rows in changelog values.
+
+    Raises:
+        ValueError: a value is of another version.
+    """
+    fixed, people, sketches, counts, sketched, causes = [], [], [], [], [], []
+    start = _PREFIX.size
+    body = start + ROW.itemsize
+    for value in values:
+        version, form, count, pending = _PREFIX.unpack_from(value)
+        if version != VERSION:
+            raise ValueError(f"entity row of version {version}; expected {VERSION}: a newer release wrote this changelog")
+        end = body + (SKETCH.itemsize if form else count * PERSON.itemsize)
+        fixed.append(value[start:body])
+        (sketches if form else people).append(value[body:end])
+        counts.append(count)
+        sketched.append(bool(form))
+        causes.append(_causes(value, end, pending) if pending else [])
+    return DecodedRows(
+        np.frombuffer(b"".join(fixed), ROW),
+        np.frombuffer(b"".join(people), PERSON),
+        np.array(counts, dtype=np.int64),
+        np.frombuffer(b"".join(sketches), SKETCH),
+        np.array(sketched, dtype=bool),
+        causes,
+    )
+
+
+def _causes(value: bytes, position: int, pending: int) -> list[tuple[float, int, bytes]]:
+    causes = []
+    for _ in range(pending):
+        weight, kind, length = _CAUSE.unpack_from(value, position)
+        position += _CAUSE.size
+        causes.append((weight, kind, value[position : position + length]))
+        position += length
+    return causes

@@ -1,0 +1,135 @@
+"""The entities table of one partition: columns of decaying counters, exact reach pools and reach sketches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.columns.pool import Pool, grown
+from streams.model import decay, sketch
+from streams.settings import Settings
+from streams.tables.keyed import KeyedRows
+
+if TYPE_CHECKING:
+    from streams.tables.causes import Noted
+
+# What the changelog stores of an entity. All counters are exact at `at`.
+ROW = np.dtype(
+    [
+        ("off", "<i8"),  # engagements offset last folded into this row; the version readers see
+        ("born", "<i8"),  # engagements offset that made this row (again, after it expired)
+        ("at", "<f8"),  # newest event time, epoch s
+        ("posts", "<i8"), ("likes", "<i8"), ("shares", "<i8"), ("replies", "<i8"),  # exact; below 0 if undone more often
+        ("engaged", "<f8"),  # E, weighted, slow half-life
+        ("made", "<f8"),  # P, posts, slow half-life
+        ("fast", "<f8"),  # X, weighted, fast half-life
+        ("day", "<f8"),  # D, weighted, day half-life
+        ("reach", "<f8"),  # R
+        ("network", "<f8"),  # G
+        ("published", "<f4"),  # score last sent as a change event; 1 before the first
+        ("before", "<f4"),  # score before the change event of version `off`; 0 where that version sent none
+    ]
+)  # fmt: skip
+COUNTS = ("posts", "likes", "shares", "replies")
+
+# A person in an exact reach set. Bit 0 of `person` says that they did a favour (like or share), the others are the hash.
+PERSON = np.dtype([("person", "<u8"), ("reach", "<f8"), ("network", "<f8")])
+MOST_EXACT = 32
+FAVOUR_BIT = np.uint64(1)
+
+# A row beyond 32 people.
+SKETCH = np.dtype(
+    [
+        ("reach", "u1", sketch.REGISTERS), ("network", "u1", sketch.REGISTERS),
+        ("reach_base", "<i4"), ("network_base", "<i4"),
+        # Exact less sketch when the representation changed, at `delta_at`: fades, so that no score jumped then.
+        ("reach_delta", "<f8"), ("network_delta", "<f8"), ("delta_at", "<f8"),
+        ("favours", "<u8", 16),  # who lately liked or shared, newest last: for reciprocity
+    ]
+)  # fmt: skip
+
+
+class EntityRows(KeyedRows):
+    """Entities of one partition, and how far the partition's log has been folded.
+
+    `folded` is O of `design.md` 3: the highest engagements offset folded. `applied` is H: the highest event offset applied
+    for each source (topic, partition).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(ROW)
+        self.settings = settings
+        self.people = Pool(PERSON, MOST_EXACT)
+        self.sketch_of: NDArray[np.int32] = np.zeros(64, dtype=np.int32)  # 1 + place in `sketches`; 0 = exact
+        self.sketches: NDArray[np.void] = np.zeros(0, dtype=SKETCH)
+        # Folded since the last flush: such a row may send a new change event, one that is only named again may not.
+        self.folded_since: NDArray[np.bool_] = np.zeros(64, dtype=bool)
+        self._sketch_end = 0
+        self._free_sketches: list[int] = []
+        # row -> the largest contributions since the last change event: (weight, kind, actor's entity name)
+        self.causes: dict[int, list[tuple[float, int, bytes]]] = {}
+        self.noted: list[Noted] = []  # contributions since the last flush, not yet resolved to names
+        self.folded = -1
+        self.applied: dict[tuple[str, int], int] = {}
+        self.watermark = 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of everything but pending causes."""
+        return super().nbytes + self.people.nbytes + self.sketch_of.nbytes + self.sketches.nbytes
+
+    def _reserve(self, rows: int) -> None:
+        self.people.reserve_rows(rows)
+        self.sketch_of = grown(self.sketch_of, rows)  # type: ignore[assignment]  # the dtype stays the same
+        self.folded_since = grown(self.folded_since, rows)  # type: ignore[assignment]  # the dtype stays the same
+
+    def new_sketches(self, rows: Rows) -> Rows:
+        """Give `rows` empty sketches and return their places."""
+        reused = [self._free_sketches.pop() for _ in range(min(len(rows), len(self._free_sketches)))]
+        fresh = np.arange(self._sketch_end, self._sketch_end + len(rows) - len(reused))
+        self._sketch_end += len(fresh)
+        self.sketches = grown(self.sketches, self._sketch_end)  # type: ignore[assignment]  # the dtype stays the same
+        places = np.concatenate([np.array(reused, dtype=np.int64), fresh])
+        self.sketches[places] = np.zeros(1, dtype=SKETCH)
+        self.sketches["reach_base"][places] = self.sketches["network_base"][places] = sketch.EMPTY
+        self.sketch_of[rows] = places + 1
+        return places
+
+    def free_sketches(self, rows: Rows) -> None:
+        """Take the sketches of those of `rows` that have one."""
+        held = self.sketch_of[rows]
+        self._free_sketches.extend((held[held > 0] - 1).tolist())
+        self.sketch_of[rows] = 0
+
+    def remove(self, rows: Rows) -> None:
+        """Free rows and all that hangs on them."""
+        self.people.clear(rows)
+        self.free_sketches(rows)
+        for row in rows.tolist():
+            self.causes.pop(row, None)
+        super().remove(rows)
+
+    def refresh_reach(self, rows: Rows) -> None:
+        """Recompute R and G of distinct rows, exact at their `at`, from their sets or sketches."""
+        h = self.settings.half_life_slow_s
+        at = self.rows["at"][rows]
+        entries, position = self.people.gather(rows)
+        for column in ("reach", "network"):
+            parts = np.exp2(entries[column] - at[position] / h)
+            self.rows[column][rows] = np.bincount(position, parts, minlength=len(rows))
+        sketched = np.flatnonzero(self.sketch_of[rows])
+        if len(sketched):
+            which, when = self.sketches[self.sketch_of[rows[sketched]] - 1], at[sketched]
+            for column in ("reach", "network"):
+                guess = sketch.estimate(which[column], which[column + "_base"], when, h)
+                delta = which[column + "_delta"] * decay.fade(when - which["delta_at"], h)
+                self.rows[column][rows[sketched]] = np.maximum(guess + delta, 0.0)
+
+    def standing_inputs(self, rows: Rows, at_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Return R, G, E, P of rows faded to `at_s` (A needs no time): what intake weighs an actor by."""
+        picked = self.rows[rows]
+        left = decay.fade(np.maximum(at_s - picked["at"], 0.0), self.settings.half_life_slow_s)
+        return picked["reach"] * left, picked["network"] * left, picked["engaged"], picked["made"]

@@ -1,0 +1,107 @@
+"""A Faust table whose rows are columns: Faust assigns, recovers and hands over its partitions; rows never pass through its mapping.
+
+Faust's memory store forgets how far it has read, mixes partitions, and keeps rows of partitions that moved away. This one keeps a
+state object per partition, says how far each was read or written itself, and drops those that belong to another worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import faust
+from faust.stores import base
+from faust.types import TP, EventT
+
+from streams.fatal import fatal
+
+RECOVERY_BUFFER = 2  # ranges, each of thousands of records; 1 would leave changelogs resumed for good (Faust)
+
+
+class PartitionState(Protocol):
+    """What a store keeps for one partition."""
+
+    def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Apply changelog records in order."""
+
+
+S = TypeVar("S", bound=PartitionState)
+
+
+class ColumnStore(base.Store[Any, Any], Generic[S]):  # type: ignore[misc]  # Faust's mapping types clash at class level
+    """Partition states of one table."""
+
+    def __init__(self, *args: Any, new_state: Callable[[int], S], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._new_state = new_state
+        self.data: dict[Any, Any] = {}  # Faust's mapping: always empty
+        self.partitions: dict[int, S] = {}
+        self._offsets: dict[TP, int] = {}
+
+    def state(self, partition: int) -> S:
+        """Return the state of a partition, made on first use."""
+        found = self.partitions.get(partition)
+        if found is None:
+            found = self.partitions[partition] = self._new_state(partition)
+        return found
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Return the last changelog offset that the state holds; None when it holds nothing."""
+        return self._offsets.get(tp)
+
+    def set_persisted_offset(self, tp: TP, offset: int) -> None:
+        """Note that the changelog up to `offset` is in the state: read, or written and acknowledged."""
+        self._offsets[tp] = max(offset, self._offsets.get(tp, -1))
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]], to_key: Any, to_value: Any) -> None:
+        """Apply ranges read during recovery. A failure ends the process: Faust would log it and go on without the rows."""
+        for event in batch:
+            content = event.message.value
+            try:
+                self.state(content.partition).load(content.keys, content.values)
+            except BaseException as e:
+                fatal(f"applying {content.topic}[{content.partition}]@{content.offsets[0]} to the table failed", e)
+            self.set_persisted_offset(event.message.tp, content.offsets[-1])
+
+    async def need_active_standby_for(self, tp: TP) -> bool:
+        """There are no standbys: all of a partition's rows come from its changelog."""
+        return False
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
+        """Drop what belongs to another worker now."""
+        for tp in revoked:
+            if tp.topic == self.table.changelog_topic_name:
+                self.partitions.pop(tp.partition, None)
+                self._offsets.pop(tp, None)
+
+    async def backup_partition(self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
+        """Do nothing: the changelog is the backup."""
+
+    def restore_backup(self, tp: TP | int, latest: bool = True, backup_id: int = 0) -> None:
+        """Do nothing: recovery reads the changelog."""
+
+    def reset_state(self) -> None:
+        """Forget everything; the changelog has it."""
+        self.partitions.clear()
+        self._offsets.clear()
+
+
+class ColumnTable(faust.Table[Any, Any], Generic[S]):
+    """A table of partition states; `table.state(p)` is what agents use."""
+
+    def __init__(self, app: Any, *, new_state: Callable[[int], S], **kwargs: Any) -> None:
+        self._new_state = new_state
+        super().__init__(app, recovery_buffer_size=RECOVERY_BUFFER, key_type=bytes, value_type=bytes, **kwargs)
+
+    def _new_store(self) -> ColumnStore[S]:
+        return ColumnStore("columns://", self.app, self, new_state=self._new_state, table_name=self.name, loop=self.loop)
+
+    @property
+    def store(self) -> ColumnStore[S]:
+        """The store with the partition states."""
+        found: ColumnStore[S] = self.data
+        return found
+
+    def state(self, partition: int) -> S:
+        """Return the state of an owned partition."""
+        return self.store.state(partition)

@@ -1,0 +1,118 @@
+"""What a flush writes of one partition: changelog rows, and the public score of every touched entity.
+
+Every touched entity's score is written; a *change event* rides on it when the score moved far enough (`model.md` 5). A row is
+encoded after its change was decided, so a crash can't swallow one: a recovered row that was not folded since says again what it said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.events.engagements import KINDS
+from streams.model import scoring
+from streams.tables.causes import settle_causes
+from streams.tables.entity_codec import Marker, encode_rows
+from streams.tables.entity_rows import COUNTS, EntityRows
+
+_ACCOUNT = len(b"account:")
+HYSTERESIS = 0.2
+
+
+@dataclass(slots=True)
+class Flush:
+    """Records to write, and the marker that may be written once they are acknowledged."""
+
+    keys: list[bytes]
+    rows: list[bytes]
+    scores: list[bytes]
+    marker: Marker
+
+
+def take_flush(table: EntityRows) -> Flush:
+    """Return what was touched since the last flush and mark it clean."""
+    settle_causes(table)
+    marker = Marker(table.folded, dict(table.applied), table.watermark)
+    rows = np.flatnonzero(table.dirty)
+    if not len(rows):
+        return Flush([], [], [], marker)
+    keys = table.names.get(rows)
+    state = table.rows[rows]
+    scores = _scores(table, rows, state)
+    changed = _decide_changes(table, rows, state, scores.score)
+    values = _score_records(keys, state, scores)
+    for i in np.flatnonzero(changed).tolist():
+        causes = table.causes.pop(int(rows[i]), [])
+        values[i] = values[i][:-1] + b',"change":' + orjson.dumps(_change(state[i], float(scores.score[i]), causes)) + b"}"
+    table.dirty[rows] = False
+    table.folded_since[rows] = False
+    return Flush(keys, encode_rows(table, rows), values, marker)
+
+
+def score_records(table: EntityRows, rows: Rows) -> list[bytes]:
+    """Return the score records of rows as they are now, without change events: what a rebuild of Redis writes."""
+    state = table.rows[rows]
+    scores = _scores(table, rows, state)
+    return _score_records(table.names.get(rows), state, scores)
+
+
+def _scores(table: EntityRows, rows: Rows, state: NDArray[np.void]) -> scoring.Scores:
+    sketched = table.sketch_of[rows] > 0
+    return scoring.score(
+        state["reach"], state["network"], state["engaged"], state["made"], state["fast"], state["at"], sketched, table.settings
+    )
+
+
+def _decide_changes(table: EntityRows, rows: Rows, state: NDArray[np.void], score: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows send a change event; updates `published` and `before` in the table and in `state`."""
+    folded = table.folded_since[rows]
+    moved = np.abs(score - state["published"])
+    shown_differs = np.round(score) != np.round(state["published"])
+    changed = (moved >= table.settings.change_threshold) | (shown_differs & (moved >= HYSTERESIS))
+    new = folded & changed
+    state["before"] = np.where(new, state["published"], np.where(folded, 0.0, state["before"]))
+    state["published"] = np.where(new, score, state["published"])
+    table.rows["before"][rows] = state["before"]
+    table.rows["published"][rows] = state["published"]
+    result: NDArray[np.bool_] = state["before"] > 0
+    return result
+
+
+def _change(state: Any, score: float, causes: list[tuple[float, int, bytes]]) -> dict[str, Any]:
+    # Points a contribution is worth at the score it led to: d score / d I = 5/ln 2 / (1 + I) = 5/ln 2 * 2^(-(score - 1)/5).
+    slope = 7.2135 * 2.0 ** (-(score - 1) / 5)
+    return {
+        "before": round(float(state["before"]), 4),
+        "after": round(float(state["published"]), 4),
+        "causes": [
+            {"kind": KINDS[kind], "actor": actor[_ACCOUNT:].decode(), "points": round(weight * slope, 4)}
+            for weight, kind, actor in sorted(causes, reverse=True)
+        ],
+    }
+
+
+def _score_records(keys: list[bytes], state: NDArray[np.void], scores: scoring.Scores) -> list[bytes]:
+    """Return a JSON object per row. A column is rendered by one call, then the columns are cut and laid into rows."""
+    columns = {
+        "score": scores.score, "reach": state["reach"], "network": state["network"], "amplification": scores.amplification,
+        "reach_pts": scores.reach_pts, "network_pts": scores.network_pts, "amplification_pts": scores.amplification_pts,
+        "momentum": scores.momentum, "plus_minus": scores.plus_minus,
+        **{name: state[name] for name in COUNTS},
+        "at": state["at"], "ver": state["off"],
+        # Nobody with no influence stands on a board: -inf becomes null.
+        "standing": scores.standing_key, "trending": scores.trending_key,
+    }  # fmt: skip
+    template = b'{"entity":%b,' + b",".join(b'"%b":%%b' % name.encode() for name in columns) + b"}"
+    rendered = [[orjson.dumps(key.decode()) for key in keys], *map(_rendered, columns.values())]
+    return [template % row for row in zip(*rendered, strict=True)]
+
+
+def _rendered(column: NDArray[Any]) -> list[bytes]:
+    if column.dtype.kind == "f":
+        column = np.round(column, 4)
+    return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")

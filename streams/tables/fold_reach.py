@@ -1,0 +1,147 @@
+"""Folding people into reach: exact sets up to 32, sketches beyond, and the switch between them.
+
+The result depends on the order of the log only where it must: a row switches at its 33rd distinct person. Everything else is a
+maximum or a minimum, so batches of any size give the same state.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.model import sketch
+from streams.tables.entity_rows import FAVOUR_BIT, MOST_EXACT, PERSON, SKETCH, EntityRows
+
+_RING = SKETCH["favours"].shape[0]
+
+
+def people_of(
+    person: NDArray[np.uint64], favour: NDArray[np.bool_], forward: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> NDArray[np.void]:
+    """Return engagements as entries of a reach set: hash with the favour bit, and forward log weights for R and G."""
+    entries = np.empty(len(person), dtype=PERSON)
+    entries["person"] = (person & ~FAVOUR_BIT) | favour.astype(np.uint64)
+    entries["reach"], entries["network"] = forward
+    return entries
+
+
+def fold_reach(table: EntityRows, rows: Rows, position: Rows, entries: NDArray[np.void], undo: NDArray[np.bool_]) -> None:
+    """Fold engagements of one record, in log order, into the reach of their rows (R and G are not recomputed here).
+
+    Args:
+        table: the partition's entities.
+        rows: distinct rows, shape (k,).
+        position: index into `rows` of each engagement, shape (n,).
+        entries: who, as `people_of` gives it, shape (n,).
+        undo: engagements taken back; they remove a person whose strongest contact was that one.
+    """
+    sketched = table.sketch_of[rows] > 0
+    in_order = np.zeros(len(rows), dtype=bool)
+    in_order[position[undo]] = True
+    exact = ~sketched & ~in_order
+    in_order[_merge(table, rows, exact, position, entries)] = True
+    beyond = [np.flatnonzero(sketched[position] & ~undo)]
+    for i in np.flatnonzero(in_order & ~sketched).tolist():
+        mine = np.flatnonzero(position == i)
+        rest = _fold_one(table, int(rows[i]), entries[mine], undo[mine])
+        beyond.append(mine[rest:][~undo[mine[rest:]]])
+    chosen = np.sort(np.concatenate(beyond))
+    if len(chosen):
+        _fold_sketches(table, rows[position[chosen]], entries[chosen])
+
+
+def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Rows, entries: NDArray[np.void]) -> Rows:
+    """Merge into the exact sets of rows[exact]; return the positions of rows that would pass 32 people, untouched."""
+    taken = exact[position]
+    if not taken.any():
+        return np.zeros(0, dtype=np.int64)
+    mine = np.flatnonzero(exact)
+    held, owner = table.people.gather(rows[mine])
+    everybody = np.concatenate([held, entries[taken]])
+    owners = np.concatenate([mine[owner], position[taken]])
+    identity = everybody["person"] >> np.uint64(1)
+    order = np.lexsort((identity, owners))
+    owners, identity, everybody = owners[order], identity[order], everybody[order]
+    first = np.flatnonzero(np.r_[True, (owners[1:] != owners[:-1]) | (identity[1:] != identity[:-1])])
+    merged = np.empty(len(first), dtype=PERSON)
+    merged["person"] = np.bitwise_or.reduceat(everybody["person"], first)
+    merged["reach"] = np.maximum.reduceat(everybody["reach"], first)
+    merged["network"] = np.maximum.reduceat(everybody["network"], first)
+    counts = np.bincount(owners[first], minlength=len(rows))
+    crossing = counts > MOST_EXACT
+    fits = exact & (counts > 0) & ~crossing
+    table.people.replace(rows[fits], merged[fits[owners[first]]], counts[fits])
+    return np.flatnonzero(crossing)
+
+
+def _fold_one(table: EntityRows, row: int, entries: NDArray[np.void], undo: NDArray[np.bool_]) -> int:
+    """Fold into one exact row in log order; return how many were taken before the row became a sketch."""
+    single = np.array([row])
+    people = {int(p["person"]) >> 1: p.copy() for p in table.people.gather(single)[0]}
+    for i, (entry, taken_back) in enumerate(zip(entries, undo.tolist(), strict=True)):
+        identity = int(entry["person"]) >> 1
+        held = people.get(identity)
+        if taken_back:
+            if held is not None and abs(held["reach"] - entry["reach"]) < 1e-9:
+                del people[identity]
+        elif held is None:
+            people[identity] = entry.copy()
+            if len(people) > MOST_EXACT:
+                _switch(table, row, np.array(list(people.values()), dtype=PERSON))
+                return i + 1
+        else:
+            held["person"] |= entry["person"]
+            held["reach"] = max(held["reach"], entry["reach"])
+            held["network"] = max(held["network"], entry["network"])
+    table.people.replace(single, np.array(list(people.values()), dtype=PERSON), np.array([len(people)]))
+    return len(entries)
+
+
+def _switch(table: EntityRows, row: int, people: NDArray[np.void]) -> None:
+    """Turn an exact row into a sketch, with the difference carried so that its reach doesn't jump."""
+    single = np.array([row])
+    h = table.settings.half_life_slow_s
+    at = float(table.rows["at"][row])
+    table.people.clear(single)
+    place = table.new_sketches(single)
+    levels = tuple(np.full((1, sketch.REGISTERS), sketch.EMPTY, dtype=np.int32) for _ in range(2))
+    forward = (people["reach"].copy(), people["network"].copy())
+    sketch.update((levels[0], levels[1]), np.zeros(len(people), dtype=np.int64), people["person"] & ~FAVOUR_BIT, forward)
+    new = np.zeros(1, dtype=SKETCH)
+    for column, level in zip(("reach", "network"), levels, strict=True):
+        new[column], new[column + "_base"] = sketch.pack(level)
+        guess = sketch.estimate(new[column], new[column + "_base"], np.array([at]), h)
+        new[column + "_delta"] = np.exp2(people[column] - at / h).sum() - guess
+    new["delta_at"] = at
+    favours = people["person"][(people["person"] & FAVOUR_BIT) > 0][-_RING:]
+    new["favours"][0, _RING - len(favours) :] = favours
+    table.sketches[place] = new
+
+
+def _fold_sketches(table: EntityRows, rows: Rows, entries: NDArray[np.void]) -> None:
+    """Fold engagements into the sketches of their rows; one row per engagement, in log order."""
+    places, which = np.unique(table.sketch_of[rows].astype(np.int64) - 1, return_inverse=True)
+    state = table.sketches[places]
+    levels = (sketch.unpack(state["reach"], state["reach_base"]), sketch.unpack(state["network"], state["network_base"]))
+    forward = (entries["reach"].copy(), entries["network"].copy())
+    sketch.update(levels, which, entries["person"] & ~FAVOUR_BIT, forward)
+    for column, level in zip(("reach", "network"), levels, strict=True):
+        state[column], state[column + "_base"] = sketch.pack(level)
+    favour = (entries["person"] & FAVOUR_BIT) > 0
+    state["favours"] = _remembered(state["favours"], which[favour], entries["person"][favour])
+    table.sketches[places] = state
+
+
+def _remembered(rings: NDArray[np.uint64], ring: Rows, person: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return rings with the newest people appended at the end, the oldest dropped; shape (k, 16)."""
+    order = np.argsort(ring, kind="stable")
+    ring, person = ring[order], person[order]
+    counts = np.bincount(ring, minlength=len(rings))
+    from_end = (np.cumsum(counts)[ring] - 1) - np.arange(len(ring))
+    kept = from_end < _RING
+    shift = np.minimum(counts, _RING)
+    padded = np.concatenate([rings, np.zeros_like(rings)], axis=1)
+    result = np.take_along_axis(padded, np.arange(_RING) + shift[:, None], axis=1)
+    result[ring[kept], _RING - 1 - from_end[kept]] = person[kept]
+    return result

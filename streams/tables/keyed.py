@@ -1,0 +1,84 @@
+"""Rows found by a 128-bit hash: what the actors and the entities table have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.hashing import Hashes
+from streams.columns.index import HashIndex, Rows
+from streams.columns.pool import grown
+from streams.tables.names import Names
+
+
+class KeyedRows:
+    """A structured array of rows, their hashes, names, a dirty mark, and a free list.
+
+    Args:
+        dtype: of a row; what the changelog stores.
+    """
+
+    def __init__(self, dtype: np.dtype[np.void]) -> None:
+        self.rows: NDArray[np.void] = np.zeros(64, dtype=dtype)
+        self.lo: Hashes = np.zeros(64, dtype=np.uint64)
+        self.hi: Hashes = np.zeros(64, dtype=np.uint64)
+        self.used: NDArray[np.bool_] = np.zeros(64, dtype=bool)
+        self.dirty: NDArray[np.bool_] = np.zeros(64, dtype=bool)
+        self.names = Names()
+        self._index = HashIndex()
+        self._end = 0
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return self._end - len(self._free)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all columns, the names and the index."""
+        columns = (self.rows, self.lo, self.hi, self.used, self.dirty)
+        return sum(c.nbytes for c in columns) + self.names.nbytes + self._index.nbytes
+
+    def live(self) -> Rows:
+        """Return the numbers of all rows in use, ascending."""
+        return np.flatnonzero(self.used[: self._end])
+
+    def find(self, lo: Hashes, hi: Hashes) -> Rows:
+        """Return the row of each hash, or -1."""
+        return self._index.find(lo, hi, self.lo, self.hi)
+
+    def find_or_add(self, lo: Hashes, hi: Hashes, names: Sequence[bytes]) -> tuple[Rows, Rows]:
+        """Return the row of each of a batch of distinct hashes, and which of these rows are new."""
+        rows = self.find(lo, hi)
+        missing = np.flatnonzero(rows < 0)
+        if not len(missing):
+            return rows, missing
+        new = self._allocate(len(missing))
+        rows[missing] = new
+        self.lo[new], self.hi[new] = lo[missing], hi[missing]
+        self.rows[new] = np.zeros(1, dtype=self.rows.dtype)
+        self.used[new] = True
+        self.names.put(new, [names[i] for i in missing.tolist()])
+        self._index.insert(new, self.lo, self.live)
+        return rows, new
+
+    def _allocate(self, count: int) -> Rows:
+        reused = min(count, len(self._free))
+        numbers = [self._free.pop() for _ in range(reused)]
+        fresh = np.arange(self._end, self._end + count - reused)
+        self._end += len(fresh)
+        for name in ("rows", "lo", "hi", "used", "dirty"):
+            setattr(self, name, grown(getattr(self, name), self._end))
+        self._reserve(self._end)
+        return np.concatenate([np.array(numbers, dtype=np.int64), fresh])
+
+    def _reserve(self, rows: int) -> None:
+        """Make room in whatever a subclass keeps beside the rows."""
+
+    def remove(self, rows: Rows) -> None:
+        """Free distinct rows; their index slots die with their hashes."""
+        self.lo[rows] = self.hi[rows] = 0
+        self.used[rows] = self.dirty[rows] = False
+        self._free.extend(rows.tolist())
+        self.names.drop(rows, self.live())

@@ -1,0 +1,56 @@
+"""Names of rows, back to back in one byte array: a start and a length per row instead of a Python object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.columns.pool import grown, ragged
+
+
+class Names:
+    """Append-only store; names of freed rows are squeezed out when they are half of it."""
+
+    def __init__(self) -> None:
+        self._bytes: NDArray[np.uint8] = np.zeros(256, dtype=np.uint8)
+        self._end = 0
+        self._dead_bytes = 0
+        self.start = np.zeros(0, dtype=np.int64)
+        self.length = np.zeros(0, dtype=np.uint16)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._bytes.nbytes + self.start.nbytes + self.length.nbytes
+
+    def put(self, rows: Rows, names: Sequence[bytes]) -> None:
+        """Name new rows."""
+        blob = b"".join(names)
+        lengths = np.fromiter(map(len, names), dtype=np.int64, count=len(names))
+        top = int(rows.max()) + 1
+        self.start, self.length = grown(self.start, top), grown(self.length, top)
+        self._bytes = grown(self._bytes, self._end + len(blob))  # type: ignore[assignment]  # the dtype stays the same
+        self._bytes[self._end : self._end + len(blob)] = np.frombuffer(blob, dtype=np.uint8)
+        self.start[rows] = self._end + np.cumsum(lengths) - lengths
+        self.length[rows] = lengths
+        self._end += len(blob)
+
+    def get(self, rows: Rows) -> list[bytes]:
+        """Return the names of `rows`."""
+        lengths = self.length[rows].astype(np.int64)
+        blob = self._bytes[ragged(self.start[rows], lengths)].tobytes()
+        ends = np.cumsum(lengths)
+        return [blob[a:b] for a, b in zip((ends - lengths).tolist(), ends.tolist(), strict=True)]
+
+    def drop(self, rows: Rows, live: Rows) -> None:
+        """Forget the names of `rows`; `live` are the rows still in use."""
+        self._dead_bytes += int(self.length[rows].sum())
+        self.length[rows] = 0
+        if self._dead_bytes > max(4096, self._end // 2):
+            lengths = self.length[live].astype(np.int64)
+            kept = self._bytes[ragged(self.start[live], lengths)]
+            self.start[live] = np.cumsum(lengths) - lengths
+            self._bytes, self._end, self._dead_bytes = kept, len(kept), 0

@@ -1,0 +1,142 @@
+"""A recount of the input topics: exact integers per entity, and what became of every event."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from kafka.partitioner.default import murmur2
+
+from streams.kafka.topics import beginning_offsets, end_offsets, read_topic
+from streams.settings import Settings
+from streams.verify.event import Event, parse
+
+DUPLICATE_WINDOW = 1_000_000  # offsets
+Coordinate = tuple[str, int, int]
+_ESCAPES = {ord(c): f"%{ord(c):02X}" for c in "%@{}"}
+
+
+@dataclass
+class Inputs:
+    """What the input topics hold, as far as they are retained.
+
+    `counts` has posts, likes, shares and replies by entity name, `refused` the bytes of each refused record; `is_whole` says
+    that nothing was deleted at the beginning. `undone` are entities something was taken back from.
+    """
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    undone: set[str] = field(default_factory=set)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    refused: dict[Coordinate, bytes] = field(default_factory=dict)
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    events: int = 0
+    is_whole: bool = True
+
+
+class _Accepted:
+    """Which (id, undo) were accepted at most a window ago, in two generations so that old ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._generation = 0
+        self._offsets: list[dict[tuple[str, bool], int]] = [{}, {}]
+
+    def accept(self, event: Event, offset: int) -> bool:
+        """Return whether the event is no duplicate, and remember it then."""
+        generation = offset // DUPLICATE_WINDOW
+        if generation > self._generation:
+            self._offsets = [{}, self._offsets[0] if generation == self._generation + 1 else {}]
+            self._generation = generation
+        identity = (event.id, event.is_undo)
+        for held in self._offsets:
+            before = held.get(identity)
+            if before is not None and offset - before <= DUPLICATE_WINDOW:
+                return False
+        self._offsets[0][identity] = offset
+        return True
+
+
+def recount_inputs(settings: Settings, progress: Callable[[int], None]) -> Inputs:
+    """Read all input topics up to the end they have now.
+
+    Args:
+        settings: names of the topics, and how events fan out.
+        progress: called with the number of records read since the last call.
+    """
+    inputs = Inputs()
+    for topic in settings.topic_names:
+        ends = end_offsets(settings, topic)
+        inputs.ends.update({(topic, p): end for p, end in ends.items()})
+        inputs.is_whole &= not any(beginning_offsets(settings, topic).values())
+        accepted = {p: _Accepted() for p in ends}
+        unreported = 0
+        for record in read_topic(settings, topic, ends=ends):
+            inputs.events += 1
+            unreported += 1
+            if unreported == 5000:
+                progress(unreported)
+                unreported = 0
+            event = parse(record.value)
+            if event is None:
+                inputs.outcomes["refused"] += 1
+                inputs.refused[topic, record.partition, record.offset] = record.value or b""
+                continue
+            if event.at > record.timestamp / 1000:
+                inputs.outcomes["clamped"] += 1
+            if _home(event.actor, settings.partitions) != record.partition:
+                inputs.outcomes["misplaced"] += 1
+            if event.is_self:
+                inputs.outcomes["self"] += 1
+            elif accepted[record.partition].accept(event, record.offset):
+                inputs.outcomes["applied"] += 1
+                _count(inputs, event, settings)
+            else:
+                inputs.outcomes["duplicate"] += 1
+        progress(unreported)
+    return inputs
+
+
+def _count(inputs: Inputs, event: Event, settings: Settings) -> None:
+    account = "account:" + _escaped(event.author)
+    targets = [account]
+    if settings.topics_enabled:
+        for tag in _first_distinct(event.tags, settings.max_tags):
+            topic = "topic:" + _escaped(tag)
+            targets += (topic, f"{account}@{topic}")
+    for name in targets:
+        counts = inputs.counts.get(name)
+        if counts is None:
+            counts = inputs.counts[name] = [0, 0, 0, 0]
+        if event.is_undo:
+            inputs.undone.add(name)
+            counts[event.kind] -= 1
+        else:
+            counts[event.kind] += 1
+
+
+def _first_distinct(tags: Iterable[str], most: int) -> list[str]:
+    return list(dict.fromkeys(tags))[:most]
+
+
+@lru_cache(200_000)
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
+@lru_cache(200_000)
+def _home(key: str, partitions: int) -> int:
+    """Return where Kafka's default partitioner places a key."""
+    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def home_of(entity: str, partitions: int) -> int:
+    """Return the partition of an entity: an account's by its raw id, any other by its name."""
+    head = entity.partition("@")[0]
+    if not head.startswith("account:"):
+        return _home(entity, partitions)
+    raw = head.removeprefix("account:")
+    for code, escape in _ESCAPES.items():
+        if chr(code) != "%":
+            raw = raw.replace(escape, chr(code))
+    return _home(raw.replace("%25", "%"), partitions)

@@ -1,0 +1,100 @@
+"""Redis against the table: every hash, every board, nothing more and nothing less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import redis
+
+from streams import entities
+from streams.settings import Settings
+from streams.verify.decayed import COUNTS
+from streams.verify.formula import Shown, shown
+from streams.verify.report import Report
+from streams.verify.table import Table
+
+_PAGE = 1000
+# Published with four decimals; and the last bits of a logarithm may fall on either side of a half.
+_ROUNDING = 0.5e-4 + 1e-7
+_RELATIVE = 1e-12
+
+
+def compare_redis(
+    settings: Settings, client: redis.Redis, tables: Iterable[Table], report: Report, progress: Callable[[int], None]
+) -> None:
+    """Compare hashes and boards with the rows.
+
+    Args:
+        settings: prefix, half-lives, weights.
+        client: replies are bytes.
+        tables: of all partitions.
+        report: filled.
+        progress: called with the number of entities done since the last call.
+    """
+    boards: dict[str, dict[str, float]] = {}
+    names: set[str] = set()
+    for table in tables:
+        rows = iter(zip(table.names, table.rows, table.sketched.tolist(), strict=True))
+        while page := list(islice(rows, _PAGE)):
+            pipe: Any = client.pipeline(transaction=False)
+            for name, _, _ in page:
+                pipe.hgetall(f"{settings.redis_prefix}score:{name.decode()}")
+            for (name, row, is_sketched), found in zip(page, pipe.execute(), strict=True):
+                entity = name.decode()
+                names.add(entity)
+                expected = shown(row, is_sketched, settings)
+                _compare_hash(entity, row, expected, {k.decode(): v.decode() for k, v in found.items()}, report)
+                _place(boards, entity, expected)
+            progress(len(page))
+    for entity in _suffixes(client, f"{settings.redis_prefix}score:"):
+        if entity not in names:
+            report.add("redis", entity, "score", None, "a hash")
+    _compare_boards(settings, client, boards, report)
+    if not client.exists(f"{settings.redis_prefix}epoch"):
+        report.notes.append(f"no {settings.redis_prefix}epoch: Redis says itself that it isn't complete")
+
+
+def _compare_hash(entity: str, row: Any, expected: Shown, found: dict[str, str], report: Report) -> None:
+    if not found:
+        report.add("redis", entity, "score", "a hash", None)
+        return
+    for field in COUNTS:
+        report.expect("published integers", "redis", entity, field, str(max(0, int(row[field]))), found.get(field))
+    report.expect("published integers", "redis", entity, "ver", str(int(row["off"])), found.get("ver"))
+    for field, value in expected.fields.items():
+        report.compared["published decimals"] += 1
+        if not _equal(value, found.get(field)):
+            report.add("redis", entity, field, round(value, 4), found.get(field))
+
+
+def _equal(expected: float, found: str | float | None) -> bool:
+    return found is not None and abs(float(found) - expected) <= _ROUNDING + _RELATIVE * abs(expected)
+
+
+def _place(boards: dict[str, dict[str, float]], entity: str, expected: Shown) -> None:
+    parsed = entities.parse(entity)
+    scope = entities.board_scope(parsed)
+    for board, key in (("standing", expected.standing_key), ("trending", expected.trending_key)):
+        if key is not None:
+            boards.setdefault(f"{scope}:{board}", {})[parsed.id] = key
+
+
+def _compare_boards(settings: Settings, client: redis.Redis, boards: dict[str, dict[str, float]], report: Report) -> None:
+    prefix = f"{settings.redis_prefix}board:"
+    for name in boards.keys() | set(_suffixes(client, prefix)):
+        expected = boards.get(name, {})
+        members: Any = client.zscan_iter(prefix + name, count=_PAGE)
+        found = {member.decode(): key for member, key in members}
+        for member in expected.keys() | found.keys():
+            report.compared["board places"] += 1
+            if member not in expected or not _equal(expected[member], found.get(member)):
+                report.add("redis", f"board {name}", member, expected.get(member), found.get(member))
+
+
+def _suffixes(client: redis.Redis, prefix: str) -> Iterator[str]:
+    escaped = "".join("\\" + c if c in "*?[]\\" else c for c in prefix)
+    keys: Any = client.scan_iter(match=escaped + "*", count=10 * _PAGE)
+    for key in keys:
+        yield key.decode().removeprefix(prefix)
