@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import faust
@@ -17,6 +18,9 @@ def run(settings: Settings) -> int:
 
     mode.loop.use("uvloop")
     register_transport()
+    # State is arrays, not objects: the collector's full passes find nothing and cost 6 % of a drain.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     worker = faust.Worker(build(settings), loglevel="WARN", redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()

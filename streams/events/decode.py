@@ -92,26 +92,27 @@ def epoch_s(value: float | str, name: str) -> float:
 
 def decode_events(records: Sequence[bytes | None]) -> tuple[Events, list[Refused]]:
     """Return the valid events of a batch and the records refused. Never raises for what a record holds."""
-    events, refused = _decode_together(records), []
-    indices = list(range(len(records)))
+    events, indices, refused = _decode_together(records), None, []
     if events is None:
         events, indices, refused = _decode_singly(records)
-    bad = _content_faults(events)
-    if bad:
-        refused += [Refused(indices[i], reason) for i, reason in bad.items()]
+    if _needs_a_closer_look(events):
+        places = list(range(len(events))) if indices is None else indices
+        bad = _content_faults(events)
+        refused += [Refused(places[i], reason) for i, reason in bad.items()]
         refused.sort(key=lambda r: r.index)
-        indices = [x for i, x in enumerate(indices) if i not in bad]
+        indices = [x for i, x in enumerate(places) if i not in bad]
         events = [x for i, x in enumerate(events) if i not in bad]
+    n = len(events)
     columns = Events(
-        np.array(indices, dtype=np.int64),
+        np.arange(n) if indices is None else np.array(indices, dtype=np.int64),
         [e.id for e in events],
-        np.array([_KIND_CODE[e.kind] for e in events], dtype=np.uint8),
+        np.fromiter([_KIND_CODE[e.kind] for e in events], dtype=np.uint8, count=n),
         [e.actor for e in events],
         [e.author for e in events],
-        np.array([e.at for e in events], dtype=np.float64),
+        np.fromiter([e.at for e in events], dtype=np.float64, count=n),
         [e.tags for e in events],
         np.array([e.actor_since for e in events], dtype=np.float64),
-        np.array([e.undo for e in events], dtype=bool),
+        np.fromiter([e.undo for e in events], dtype=bool, count=n),
     )
     return columns, refused
 
@@ -160,11 +161,23 @@ def _decode_one(record: bytes | None) -> Event:
         raise InvalidEvent("nested too deeply to be an event") from None
 
 
+def _needs_a_closer_look(events: list[Event]) -> bool:
+    """Return whether any event may break a rule that its types can't tell; a few passes over columns are nearly free."""
+    if any([e.tags or e.actor_since is not None for e in events]):
+        return True
+    at = [e.at for e in events]
+    if not at or set(map(type, at)) != {float} or min(at) <= 0 or max(at) > MAX_EPOCH_S:  # type: ignore[type-var, operator]  # all floats by then
+        return True
+    if any([e.kind == "tweet" and e.actor != e.author for e in events]):
+        return True
+    columns = ([e.id for e in events], [e.actor for e in events], [e.author for e in events])
+    return not all("".join(column).isprintable() for column in columns)
+
+
 def _content_faults(events: list[Event]) -> dict[int, str]:
-    """Return what a type can't say is wrong, by place; sets `at` and `actor_since` to epoch seconds."""
-    suspects = _suspects(events)
+    """Return what is wrong, by place; sets `at` and `actor_since` to epoch seconds."""
     faults = {}
-    for i, e in enumerate(events) if suspects is None else ((i, events[i]) for i in suspects):
+    for i, e in enumerate(events):
         try:
             _check(e)
         except InvalidEvent as fault:
@@ -172,30 +185,14 @@ def _content_faults(events: list[Event]) -> dict[int, str]:
     return faults
 
 
-def _suspects(events: list[Event]) -> list[int] | None:
-    """Return the places that need a closer look, or None for all of them: one search over all ids is nearly free."""
-    text = "".join([e.id + e.actor + e.author for e in events])
-    if not text.isprintable() and _CONTROL.search(text):
-        return None
-    return [
-        i
-        for i, e in enumerate(events)
-        if type(e.at) is str
-        or not 0 < e.at <= MAX_EPOCH_S  # type: ignore[operator]  # not a str here
-        or e.actor_since is not None
-        or e.tags
-        or (e.kind == "tweet" and e.actor != e.author)
-    ]
-
-
 def _check(e: Event) -> None:
-    for name in ("id", "actor", "author"):
-        if _CONTROL.search(getattr(e, name)):
-            raise InvalidEvent(f"{name} is {getattr(e, name)[:40]!r}: it has a control character")
+    for name, text in (("id", e.id), ("actor", e.actor), ("author", e.author)):
+        if not text.isprintable() and _CONTROL.search(text):
+            raise InvalidEvent(f"{name} is {text[:40]!r}: it has a control character")
     if e.kind == "tweet" and e.actor != e.author:
         raise InvalidEvent(f"author is {e.author[:40]!r} for a tweet by {e.actor[:40]!r}; expected the same account")
     for tag in e.tags or ():
-        if _CONTROL.search(tag):
+        if not tag.isprintable() and _CONTROL.search(tag):
             raise InvalidEvent(f"a tag is {tag[:40]!r}: it has a control character")
     e.at = epoch_s(e.at, "at")
     if e.actor_since is not None:

@@ -13,7 +13,7 @@ from streams.columns.index import Rows
 from streams.columns.placement import partitions_of
 from streams.entities import encode_id
 
-_TO_ENCODE = frozenset("%@{}")
+_TO_ENCODE = "%@{}"
 
 
 @dataclass(slots=True)
@@ -30,12 +30,11 @@ class Accounts:
 
 def accounts_of(actors: Sequence[str], authors: Sequence[str], partitions: int) -> Accounts:
     """Return the distinct accounts among the actors and authors of n events."""
-    text = "\n".join([*actors, *authors])
-    raw = text.encode().split(b"\n") if actors else []
-    if _TO_ENCODE.isdisjoint(text):
-        names = [b"account:" + r for r in raw]
-    else:
-        names = [("account:" + encode_id(r)).encode() for r in [*actors, *authors]]
+    everybody = [*actors, *authors]
+    blob = "account:" + "\naccount:".join(everybody)
+    if any(c in blob for c in _TO_ENCODE):
+        blob = "account:" + "\naccount:".join(map(encode_id, everybody))
+    names = blob.encode().split(b"\n")
     lo, hi = hash_names(names)
     _, first, place = np.unique(lo, return_index=True, return_inverse=True)
     distinct = first.tolist()
@@ -43,7 +42,7 @@ def accounts_of(actors: Sequence[str], authors: Sequence[str], partitions: int) 
         [names[i] for i in distinct],
         lo[first],
         hi[first],
-        partitions_of([raw[i] for i in distinct], partitions),
+        partitions_of([everybody[i].encode() for i in distinct], partitions),
         place[: len(actors)],
         place[len(actors) :],
     )

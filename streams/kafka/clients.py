@@ -97,7 +97,7 @@ def aiokafka_security(settings: Settings) -> dict[str, Any]:
             )
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_username
-        options["sasl_plain_password"] = str(settings.kafka_password)
+        options["sasl_plain_password"] = str.__str__(settings.kafka_password)  # the text, however a Secret shows itself
     return options
 
 

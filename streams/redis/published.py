@@ -35,8 +35,15 @@ _packer = msgspec.msgpack.Encoder()
 
 def expired(name: str) -> list[Any]:
     """Return the script's entry for an entity that expired."""
+    return [name, -1, *_place(name)]
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Return the scope of the boards an entity stands on, and its member there."""
+    if name.startswith("account:") and "@" not in name and "%" not in name:
+        return "all", name[8:]
     entity = entities.parse(name)
-    return [name, -1, entities.board_scope(entity), entity.id]
+    return entities.board_scope(entity), entity.id
 
 
 def entry(value: bytes, offset: int, published_at_s: float) -> tuple[list[Any], float]:
@@ -48,12 +55,11 @@ def entry(value: bytes, offset: int, published_at_s: float) -> tuple[list[Any], 
         published_at_s: now, epoch s.
     """
     record: Any = _decoder.decode(value)
-    entity = entities.parse(record.entity)
     # As str: the servers' msgpack doesn't know the format's binary type.
     raws = [str(getattr(record, name), "ascii") for name in HASH_FIELDS]
     fields = [x for pair in zip(HASH_FIELDS, raws, strict=True) for x in pair]
     keys = ["" if key == "null" else key for key in (str(record.standing, "ascii"), str(record.trending, "ascii"))]
-    item = [record.entity, int(raws[14]), entities.board_scope(entity), entity.id, *keys, fields]
+    item = [record.entity, int(raws[14]), *_place(record.entity), *keys, fields]
     at = float(raws[13])
     if len(bytes(record.change)):
         item += [f"{offset + 1}-0", _change(record, raws, published_at_s), f"[{raws[13]},{raws[0]}]"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from streams.settings import Settings
 
-_SKETCH_ERROR = 1 / sqrt(256 - 2)
+_SKETCH_ERROR = 0.0627  # 1/sqrt(256 - 2)
 _POINTS_PER_UNIT = 7.21
 _ONE_A_DAY = 1 / 86400
 

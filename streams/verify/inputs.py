@@ -82,17 +82,15 @@ def recount_inputs(settings: Settings, progress: Callable[[int], None]) -> Input
                 inputs.outcomes["refused"] += 1
                 inputs.refused[topic, record.partition, record.offset] = record.value or b""
                 continue
-            if event.at > record.timestamp / 1000:
-                inputs.outcomes["clamped"] += 1
-            if _home(event.actor, settings.partitions) != record.partition:
-                inputs.outcomes["misplaced"] += 1
             if event.is_self:
                 inputs.outcomes["self"] += 1
-            elif accepted[record.partition].accept(event, record.offset):
-                inputs.outcomes["applied"] += 1
-                _count(inputs, event, settings)
-            else:
+            elif not accepted[record.partition].accept(event, record.offset):
                 inputs.outcomes["duplicate"] += 1
+            else:
+                inputs.outcomes["applied"] += 1
+                inputs.outcomes["clamped"] += event.at > record.timestamp / 1000
+                inputs.outcomes["misplaced"] += _home(event.actor, settings.partitions) != record.partition
+                _count(inputs, event, settings)
         progress(unreported)
     return inputs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,12 +41,18 @@ class Log:
 def read_log(settings: Settings, partition: int, end: int) -> Log:
     """Read one partition below `end`, and drop the engagements of events that an earlier record brought."""
     topic = settings.engagements_topic
+    first = beginning_offsets(settings, topic).get(partition, 0)
+    records = read_topic(settings, topic, [partition], {partition: end})
+    return log_of(((record.offset, record.value or b"") for record in records), first, end)
+
+
+def log_of(records: Iterable[tuple[int, bytes]], first_offset: int, end: int) -> Log:
+    """Return the log in records of (offset, value), in offset order."""
     numbers: dict[bytes, int] = {}
     highest: dict[tuple[str, int], int] = {}
     parts: list[tuple[NDArray[np.generic], ...]] = []
-    for record in read_topic(settings, topic, [partition], {partition: end}):
-        assert record.value is not None, f"{topic}[{partition}]@{record.offset} is null; only intake writes this topic"
-        batch = decode(record.value)
+    for offset, value in records:
+        batch = decode(value)
         if not len(batch):
             continue
         source = (batch.source_topic, batch.source_partition)
@@ -59,14 +66,13 @@ def read_log(settings: Settings, partition: int, end: int) -> Log:
         flags = batch.flags[fresh]
         parts.append(
             (
-                np.full(len(fresh), record.offset, dtype=np.int64), place[batch.target[fresh]], place[batch.actor[fresh]],
+                np.full(len(fresh), offset, dtype=np.int64), place[batch.target[fresh]], place[batch.actor[fresh]],
                 batch.at[fresh], weight, batch.standing[fresh].astype(np.float64), flags & KIND_MASK, (flags & UNDO_BIT) > 0,
             )
         )  # fmt: skip
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _nothing()
     names = list(numbers)
-    first = beginning_offsets(settings, topic).get(partition, 0)
-    return Log(first, end, names, hash_names(names)[0], *columns)
+    return Log(first_offset, end, names, hash_names(names)[0], *columns)
 
 
 def _nothing() -> list[NDArray[np.generic]]:

@@ -61,12 +61,17 @@ def _compare_hash(entity: str, row: Any, expected: Shown, found: dict[str, str],
         report.add("redis", entity, "score", "a hash", None)
         return
     for field in COUNTS:
-        report.expect("published integers", "redis", entity, field, str(max(0, int(row[field]))), found.get(field))
+        # A count below nothing (something was undone that never came) is shown as nothing.
+        report.expect("published integers", "redis", entity, field, max(0, int(row[field])), _count(found.get(field)))
     report.expect("published integers", "redis", entity, "ver", str(int(row["off"])), found.get("ver"))
     for field, value in expected.fields.items():
         report.compared["published decimals"] += 1
         if not _equal(value, found.get(field)):
             report.add("redis", entity, field, round(value, 4), found.get(field))
+
+
+def _count(found: str | None) -> int | None:
+    return None if found is None else max(0, int(found))
 
 
 def _equal(expected: float, found: str | float | None) -> bool:

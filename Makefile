@@ -1,0 +1,46 @@
+# `make` alone lists the targets. `make demo` and `make test` do all the set-up they need: Python 3.11 or newer, make and
+# the package index are enough; no Docker, Java, Kafka, Redis or root.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Newer than pyproject.toml once what that asks for is installed.
+INSTALLED := $(VENV)/.installed
+# The oldest Python supported, where there is one: what passes there passes on newer ones.
+PYTHON := $(shell command -v python3.11 || command -v python3)
+
+.PHONY: help setup demo test check bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv with the project, the embedded servers and the tools
+
+demo: $(INSTALLED) ## broker, Redis, worker, simulated network and live board in one terminal; Ctrl-C ends it
+	$(BIN)/cloutstream demo
+
+test: $(INSTALLED) ## run the tests; ARGS="tests/unit -k name" for some of them
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## formatting, lint and types, as CI has them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED) ## measure; one JSON line a figure
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove .venv and everything generated
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: no python3.11 or python3 found; install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); expected Python 3.11 or newer" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	@touch $@

@@ -1,0 +1,101 @@
+"""Every command of docker-compose.yml and the Dockerfile, run as a process on a real broker and Redis, without Docker."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import IO
+
+import pytest
+import redis
+
+from streams.settings import PREFIX, Settings
+from tests.deployment import own_commands, own_services
+
+READY_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
+
+
+def environment(settings: Settings, service: str = "worker") -> dict[str, str]:
+    """The service's variables, with the addresses and names of this test; `settings` has what they don't say."""
+    given = own_services()[service]["environment"]
+    names = ["kafka", "redis", "redis_prefix", "app_id", "input_topics", "session_timeout_s"]
+    ours = {f"{PREFIX}{name.upper()}": str(getattr(settings, name)) for name in names}
+    return {**os.environ, **given, **ours}
+
+
+def program(where: str) -> list[str]:
+    return [sys.executable, "-m", "streams", *own_commands()[where][1:]]
+
+
+def run(where: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(program(where), env=environ, capture_output=True, text=True, timeout=60)
+
+
+@contextlib.contextmanager
+def running(where: str, environ: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(program(where), env=environ, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield process, log
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_until_published(settings: Settings, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    """Return once the worker owns its partitions and has published all there is: it then sets the epoch."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    with redis.Redis.from_url(settings.redis) as client:
+        while not client.exists(f"{settings.redis_prefix}epoch"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                log.seek(0)
+                pytest.fail(f"the worker is not ready (exit code {process.poll()}): {log.read().decode()[-3000:]}")
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def deployed(settings: Settings) -> Settings:
+    """Settings as compose has them, on this test's servers."""
+    return dataclasses.replace(settings, partitions=int(own_services()["worker"]["environment"][f"{PREFIX}PARTITIONS"]))
+
+
+def test_topics_are_created_and_then_a_worker_runs_healthy_and_stops_on_sigterm(deployed: Settings) -> None:
+    environ = environment(deployed)
+    created = run("topics command", environment(deployed, "topics"))
+    assert created.returncode == 0, created.stderr
+    with running("worker command", environ) as (process, log):
+        wait_until_published(deployed, process, log)
+        health = run("worker healthcheck", environ)
+        assert health.returncode == 0, health.stdout + health.stderr
+        assert "fail" not in [check["status"] for check in json.loads(health.stdout)]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_TIMEOUT_S) == 0
+
+
+def test_the_worker_of_compose_does_not_start_without_topics(deployed: Settings) -> None:
+    refused = run("worker command", environment(deployed))
+    assert refused.returncode == 78
+    assert "`cloutstream topics create`" in refused.stderr
+
+
+def test_the_image_alone_creates_its_topics_and_runs_a_worker(deployed: Settings) -> None:
+    with running("Dockerfile CMD", environment(deployed)) as (process, log):
+        wait_until_published(deployed, process, log)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_TIMEOUT_S) == 0
+
+
+@pytest.mark.parametrize("away", ["kafka", "redis"])
+def test_the_health_check_fails_when_a_server_is_away(deployed: Settings, away: str) -> None:
+    addresses = {"kafka": "127.0.0.1:1", "redis": "redis://127.0.0.1:1/0"}
+    started_s = time.monotonic()
+    health = run("worker healthcheck", environment(dataclasses.replace(deployed, **{away: addresses[away]})))
+    assert health.returncode == 69
+    assert time.monotonic() - started_s < 10
