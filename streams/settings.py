@@ -7,6 +7,7 @@ a field is its name in capitals with the prefix, e.g. `half_life_slow_s` is `CLO
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
@@ -21,11 +22,21 @@ class Secret(str):
     """A string that never shows itself in a log or a traceback."""
 
     def __repr__(self) -> str:
-        return "Secret('***')" if self else "Secret('')"
+        return f"Secret({str(self)!r})"
+
+    def __str__(self) -> str:
+        return "***" if self else ""
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def reveal(self) -> str:
+        """Return the text itself, for the client that needs it."""
+        return str.__str__(self)
 
 
-def _setting(default: Any, help: str, valid: str, check: Callable[[Any], bool]) -> Any:
-    return field(default=default, metadata={"help": help, "valid": valid, "check": check})
+def _setting(default: Any, help: str, valid: str, check: Callable[[Any], bool], *, show: bool = True) -> Any:
+    return field(default=default, repr=show, metadata={"help": help, "valid": valid, "check": check})
 
 
 def _positive(default: float, help: str) -> Any:
@@ -52,6 +63,11 @@ def _optional(default: str, help: str) -> Any:
     return _setting(default, help, "a string", lambda _: True)
 
 
+def _topics(value: str) -> bool:
+    names = [name.strip() for name in value.split(",")]
+    return len(set(names)) == len(names) and all(re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) for name in names)
+
+
 def _hosts(value: str) -> bool:
     return all(h.rpartition(":")[0] and h.rpartition(":")[2].isdigit() for h in value.split(","))
 
@@ -67,10 +83,16 @@ class Settings:
         "Redis or Valkey URL (rediss:// for TLS)",
         "redis://, rediss:// or unix:// URL",
         lambda v: urlsplit(v).scheme in ("redis", "rediss", "unix"),
+        show=False,  # it may hold a password
     )
     redis_prefix: str = _text("cs:", "prefix of every Redis key")
     app_id: str = _text("cloutstream", "consumer group, and prefix of the internal topics")
-    input_topics: str = _text("events", "topics events are read from, comma-separated, all with `partitions` partitions")
+    input_topics: str = _setting(
+        "events",
+        "topics events are read from, comma-separated, all with `partitions` partitions",
+        "topic names (letters, digits, `.`, `_`, `-`), comma-separated, each once",
+        _topics,
+    )
     # Kafka security
     kafka_security: str = _one_of("plaintext", "how to talk to Kafka", "plaintext", "ssl", "sasl_ssl", "sasl_plaintext")
     kafka_ca_file: str = _optional("", "PEM file with the authority that signed the broker's certificate; empty: the system's")
@@ -192,4 +214,6 @@ def _parse(text: str, kind: Any) -> Any:
 
 
 def _render(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
     return str(value).lower() if isinstance(value, bool) else str(value)

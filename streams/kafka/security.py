@@ -29,7 +29,7 @@ def faust_broker(settings: Settings) -> tuple[str, Any]:
         raise ConfigurationError(f"{PREFIX}KAFKA_USERNAME is ''; expected the SASL user, as {PREFIX}KAFKA_SECURITY is {security!r}")
     return url, faust.SASLCredentials(
         username=settings.kafka_username,
-        password=str(settings.kafka_password),
+        password=settings.kafka_password.reveal(),
         ssl_context=context,
         mechanism=SASLMechanism(settings.kafka_sasl_mechanism),
     )

@@ -59,7 +59,7 @@ def reach_of_rows(
     network[known] = reach[known] + np.log2(log.standing[order][known])
     contacts = list(zip(reach.tolist(), network.tolist(), strict=True))
     beyond = _Beyond()
-    for row, start, stop in zip(rows.tolist(), first.tolist(), [*first[1:].tolist(), len(order)], strict=True):
+    for row, start, stop in zip(rows.tolist(), first.tolist(), [*first.tolist(), len(order)][1:], strict=True):
         people, rest = _exact(person, contacts, undo, start, stop)
         if len(people) > MOST_EXACT:
             beyond.rows.append(row)
