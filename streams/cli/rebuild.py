@@ -42,7 +42,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             waited_s = time.monotonic() - begun
             if waited_s > args.timeout:
                 raise _no_worker(settings, f"Redis wasn't complete after {args.timeout:g} s; the rebuild goes on when one runs")
-            show(f"rebuilding, {reader.size():,} accounts on the board", waited_s, args.timeout)
+            # Readers see the old boards until every partition is written.
+            done: Any = client.scard(f"{settings.redis_prefix}rebuild:done")
+            show(f"rebuilding, {done} of {settings.partitions} partitions written", done, settings.partitions)
             time.sleep(_POLL_S)
         seconds, accounts = time.monotonic() - begun, reader.size()
     if args.json:

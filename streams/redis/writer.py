@@ -28,7 +28,11 @@ class Writer:
         self._settings = settings
         # No retries inside: the publisher goes on to collect and comes again; the default would hold a call for a minute.
         self._client = aredis.Redis.from_url(
-            settings.redis, socket_timeout=5.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0), single_connection_client=False
+            settings.redis,
+            socket_timeout=5.0,
+            socket_connect_timeout=2.0,
+            retry=Retry(NoBackoff(), 0),
+            single_connection_client=False,
         )
         source = files("streams.redis")
         self._publish = self._client.register_script(source.joinpath("publish.lua").read_text())

@@ -42,10 +42,15 @@ def fold_reach(table: EntityRows, rows: Rows, position: Rows, entries: NDArray[n
     exact = ~sketched & ~in_order
     in_order[_merge(table, rows, exact, position, entries)] = True
     beyond = [np.flatnonzero(sketched[position] & ~undo)]
+    grown_up: dict[int, NDArray[np.void]] = {}
     for i in np.flatnonzero(in_order & ~sketched).tolist():
         mine = np.flatnonzero(position == i)
-        rest = _fold_one(table, int(rows[i]), entries[mine], undo[mine])
+        rest, people = _fold_one(table, int(rows[i]), entries[mine], undo[mine])
+        if people is not None:
+            grown_up[int(rows[i])] = people
         beyond.append(mine[rest:][~undo[mine[rest:]]])
+    if grown_up:
+        _switch(table, grown_up)
     chosen = np.sort(np.concatenate(beyond))
     if len(chosen):
         _fold_sketches(table, rows[position[chosen]], entries[chosen])
@@ -75,48 +80,53 @@ def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Ro
     return np.flatnonzero(crossing)
 
 
-def _fold_one(table: EntityRows, row: int, entries: NDArray[np.void], undo: NDArray[np.bool_]) -> int:
-    """Fold into one exact row in log order; return how many were taken before the row became a sketch."""
+def _fold_one(
+    table: EntityRows, row: int, entries: NDArray[np.void], undo: NDArray[np.bool_]
+) -> tuple[int, NDArray[np.void] | None]:
+    """Fold into one exact row in log order.
+
+    Returns:
+        How many entries were taken, and the row's 33 people if it has to become a sketch before the rest.
+    """
     single = np.array([row])
-    people = {int(p["person"]) >> 1: p.copy() for p in table.people.gather(single)[0]}
-    for i, (entry, taken_back) in enumerate(zip(entries, undo.tolist(), strict=True)):
-        identity = int(entry["person"]) >> 1
+    people = {p[0] >> 1: p for p in table.people.gather(single)[0].tolist()}
+    for i, (entry, taken_back) in enumerate(zip(entries.tolist(), undo.tolist(), strict=True)):
+        identity = entry[0] >> 1
         held = people.get(identity)
         if taken_back:
-            if held is not None and abs(held["reach"] - entry["reach"]) < 1e-9:
+            if held is not None and abs(held[1] - entry[1]) < 1e-9:
                 del people[identity]
         elif held is None:
-            people[identity] = entry.copy()
+            people[identity] = entry
             if len(people) > MOST_EXACT:
-                _switch(table, row, np.array(list(people.values()), dtype=PERSON))
-                return i + 1
+                return i + 1, np.array(list(people.values()), dtype=PERSON)
         else:
-            held["person"] |= entry["person"]
-            held["reach"] = max(held["reach"], entry["reach"])
-            held["network"] = max(held["network"], entry["network"])
+            people[identity] = (held[0] | entry[0], max(held[1], entry[1]), max(held[2], entry[2]))
     table.people.replace(single, np.array(list(people.values()), dtype=PERSON), np.array([len(people)]))
-    return len(entries)
+    return len(entries), None
 
 
-def _switch(table: EntityRows, row: int, people: NDArray[np.void]) -> None:
-    """Turn an exact row into a sketch, with the difference carried so that its reach doesn't jump."""
-    single = np.array([row])
+def _switch(table: EntityRows, people_of_row: dict[int, NDArray[np.void]]) -> None:
+    """Turn exact rows into sketches, with the difference carried so that no reach jumps."""
+    rows = np.array(list(people_of_row))
+    people = np.concatenate(list(people_of_row.values()))
+    owner = np.repeat(np.arange(len(rows)), [len(p) for p in people_of_row.values()])
     h = table.settings.half_life_slow_s
-    at = float(table.rows["at"][row])
-    table.people.clear(single)
-    place = table.new_sketches(single)
-    levels = tuple(np.full((1, sketch.REGISTERS), sketch.EMPTY, dtype=np.int32) for _ in range(2))
+    at = table.rows["at"][rows]
+    table.people.clear(rows)
+    places = table.new_sketches(rows)
+    levels = tuple(np.full((len(rows), sketch.REGISTERS), sketch.EMPTY, dtype=np.int32) for _ in range(2))
     forward = (people["reach"].copy(), people["network"].copy())
-    sketch.update((levels[0], levels[1]), np.zeros(len(people), dtype=np.int64), people["person"] & ~FAVOUR_BIT, forward)
-    new = np.zeros(1, dtype=SKETCH)
+    sketch.update((levels[0], levels[1]), owner, people["person"] & ~FAVOUR_BIT, forward)
+    new = np.zeros(len(rows), dtype=SKETCH)
     for column, level in zip(("reach", "network"), levels, strict=True):
         new[column], new[column + "_base"] = sketch.pack(level)
-        guess = sketch.estimate(new[column], new[column + "_base"], np.array([at]), h)
-        new[column + "_delta"] = np.exp2(people[column] - at / h).sum() - guess
+        exact = np.bincount(owner, np.exp2(people[column] - at[owner] / h), minlength=len(rows))
+        new[column + "_delta"] = exact - sketch.estimate(new[column], new[column + "_base"], at, h)
     new["delta_at"] = at
-    favours = people["person"][(people["person"] & FAVOUR_BIT) > 0][-_RING:]
-    new["favours"][0, _RING - len(favours) :] = favours
-    table.sketches[place] = new
+    favour = (people["person"] & FAVOUR_BIT) > 0
+    new["favours"] = _remembered(new["favours"], owner[favour], people["person"][favour])
+    table.sketches[places] = new
 
 
 def _fold_sketches(table: EntityRows, rows: Rows, entries: NDArray[np.void]) -> None:

@@ -151,7 +151,15 @@ def test_what_isnt_there_is_nothing(reader: Reader) -> None:
 
 def test_counts_are_summed_over_partitions(settings: Settings, client: redis.Redis, reader: Reader) -> None:
     for p in (0, settings.partitions - 1):
-        row = {"applied": 10, "self": 1, "duplicate": 2, "refused": 3, "misplaced": 4, "clamped": 5, "updated_at": NOW_S + p}
+        row: dict[Any, Any] = {
+            "applied": 10,
+            "self": 1,
+            "duplicate": 2,
+            "refused": 3,
+            "misplaced": 4,
+            "clamped": 5,
+            "updated_at": NOW_S + p,
+        }
         row |= {"position:events": 20, "position:likes": 5, "applied_engagements": 6}
         client.hset(f"{settings.redis_prefix}stats:{p}", mapping=row)
     stats = reader.stats()
