@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 import redis
 from faust.types import TP
+from numpy.typing import NDArray
 
 from agents.app import CloutstreamApp
 from agents.intake import Intake
@@ -30,6 +30,7 @@ from streams.tables.flush import score_records
 _log = logging.getLogger(__name__)
 NOTE_INTERVAL_S = 0.25
 LONGEST_PAUSE_S = 2.0
+LATENCY_WINDOW_S = 10.0
 REBUILD_SLICE = 5000
 
 
@@ -47,18 +48,9 @@ class _Pending:
         held = self.records.get(key)
         if held is not None and held[0] > offset:
             (offset, value), held = held, (offset, value)
-        if held is not None and held[1] and value and b'"change":' in held[1]:
-            value = _merged(held[1], value)
+        if held is not None and held[1] and value:
+            value = published.merged(held[1], value)
         self.records[key] = (offset, value)
-
-
-def _merged(older: bytes, newer: bytes) -> bytes:
-    """Return the newer record with the change since before the older one."""
-    was, now = orjson.loads(older)["change"], orjson.loads(newer)
-    latest = now.get("change") or was
-    causes = (now["change"]["causes"] if "change" in now else []) + was["causes"]
-    now["change"] = {"before": was["before"], "after": latest["after"], "causes": causes[:3]}
-    return orjson.dumps(now)
 
 
 class Publisher:
@@ -68,7 +60,7 @@ class Publisher:
         self.app, self._intake, self._scorer = app, intake, scorer
         self._pending: dict[int, _Pending] = {}
         self._work = asyncio.Event()
-        self._latency_s: deque[tuple[float, float]] = deque(maxlen=20_000)
+        self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
         self._noted_at = 0.0
 
     def take(self, content: Range) -> None:
@@ -139,7 +131,7 @@ class Publisher:
             return
         pending.written = upto
         done = time.time()
-        self._latency_s.extend((done, done - at) for at in times)
+        self._latency_s.append((done, done - np.array(times)))
         self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
 
     async def _rebuild(self, writer: Writer) -> None:
@@ -164,8 +156,9 @@ class Publisher:
         await writer.finish(f"{time.time():.3f}")
 
     async def _note(self, writer: Writer) -> None:
-        recent = [s for at, s in self._latency_s if at > time.time() - 10]
-        p50, p99 = np.percentile(recent, [50, 99]) * 1000 if recent else (0.0, 0.0)
+        since = time.time() - LATENCY_WINDOW_S
+        recent = [late for at, late in self._latency_s if at > since]
+        p50, p99 = np.percentile(np.concatenate(recent), [50, 99]) * 1000 if recent else (0.0, 0.0)
         watermark = 0.0
         for p in sorted(self.app.owned):
             table = self.app.entities.state(p).table

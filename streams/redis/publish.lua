@@ -1,6 +1,6 @@
 -- Writes the current state of some entities: hash, both boards, and where it changed the feed and the chart.
 -- ARGV: prefix, mode ("live" or the token of a rebuild), partition, longest change stream, longest history, entities (msgpack).
--- An entity is {name, version, scope, member, standing or "", trending or "", {field, value, ...}, change id, change, point};
+-- An entity is {name, version, scope, member, standing or "", trending or "", {values of the hash}, change id, change, point};
 -- {name, -1, scope, member} is an entity that expired.
 -- Returns "live" when boards were written in place, "build" when beside them, "rebuild" when nothing was written because
 -- the keyspace is incomplete and no rebuild with that token is under way.
@@ -32,7 +32,10 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
     local held = tonumber(redis.call("HGET", hash, "ver") or -1)
     -- A rebuild lays the boards out anew, so there an equal version must be written too.
     if version > held or (not live and version == held) then
-      redis.call("HSET", hash, unpack(e[7]))
+      local v = e[7]
+      redis.call("HSET", hash, "score", v[1], "reach", v[2], "network", v[3], "amplification", v[4], "reach_pts", v[5],
+        "network_pts", v[6], "amplification_pts", v[7], "momentum", v[8], "plus_minus", v[9], "posts", v[10], "likes", v[11],
+        "shares", v[12], "replies", v[13], "at", v[14], "ver", v[15])
       place(e[3] .. ":standing", e[5], e[4])
       place(e[3] .. ":trending", e[6], e[4])
       if e[9] and version > held then

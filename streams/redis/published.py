@@ -1,7 +1,11 @@
-"""From records of the scores topic to what the publishing script takes."""
+"""From records of the scores topic to what the publishing script takes.
+
+Numbers stay the text they are in the record: parsing and printing them again would cost more than all the rest.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,41 +13,26 @@ import orjson
 
 from streams import entities
 
-# In the hash of an entity, in this order, as decimal strings: what the record says is what Redis holds.
+# In the hash of an entity, as decimal strings: what the record says is what Redis holds. In the order of the script.
 HASH_FIELDS = (
     "score", "reach", "network", "amplification", "reach_pts", "network_pts", "amplification_pts", "momentum", "plus_minus",
     "posts", "likes", "shares", "replies", "at", "ver",
 )  # fmt: skip
+_REACH_PTS, _AT, _VER = HASH_FIELDS.index("reach_pts"), HASH_FIELDS.index("at"), HASH_FIELDS.index("ver")
+_NETWORK_PTS, _AMPLIFICATION_PTS, _PLUS_MINUS = _REACH_PTS + 1, _REACH_PTS + 2, HASH_FIELDS.index("plus_minus")
 
-# Numbers stay the text they are: parsing and printing them again would cost more than all the rest.
-_Record = msgspec.defstruct(
-    "_Record",
-    [
-        ("entity", str),
-        *((name, msgspec.Raw) for name in HASH_FIELDS if name not in ("at", "ver")),
-        ("at", msgspec.Raw),
-        ("ver", msgspec.Raw),
-        ("standing", msgspec.Raw),
-        ("trending", msgspec.Raw),
-        ("change", msgspec.Raw, msgspec.Raw(b"")),
-    ],
-    gc=False,
+# A record as `streams.tables.score_records` writes it: the name, the numbers in order, and perhaps a change.
+_RECORD = re.compile(
+    r'\{"entity":("(?:[^"\\]|\\.)*"),'
+    + ",".join(f'"{name}":([^,{{}}]+)' for name in (*HASH_FIELDS, "standing", "trending"))
+    + r'(?:,"change":\{(.*)\})?\}'
 )
-_decoder = msgspec.json.Decoder(_Record)
 _packer = msgspec.msgpack.Encoder()
 
 
 def expired(name: str) -> list[Any]:
     """Return the script's entry for an entity that expired."""
     return [name, -1, *_place(name)]
-
-
-def _place(name: str) -> tuple[str, str]:
-    """Return the scope of the boards an entity stands on, and its member there."""
-    if name.startswith("account:") and "@" not in name and "%" not in name:
-        return "all", name[8:]
-    entity = entities.parse(name)
-    return entities.board_scope(entity), entity.id
 
 
 def entry(value: bytes, offset: int, published_at_s: float) -> tuple[list[Any], float]:
@@ -53,17 +42,40 @@ def entry(value: bytes, offset: int, published_at_s: float) -> tuple[list[Any], 
         value: the record's value.
         offset: where it stands in the scores topic: the identity of its change event.
         published_at_s: now, epoch s.
+
+    Raises:
+        ValueError: not a score record of this version.
     """
-    record: Any = _decoder.decode(value)
-    # As str: the servers' msgpack doesn't know the format's binary type.
-    raws = [str(getattr(record, name), "ascii") for name in HASH_FIELDS]
-    fields = [x for pair in zip(HASH_FIELDS, raws, strict=True) for x in pair]
-    keys = ["" if key == "null" else key for key in (str(record.standing, "ascii"), str(record.trending, "ascii"))]
-    item = [record.entity, int(raws[14]), *_place(record.entity), *keys, fields]
-    at = float(raws[13])
-    if len(bytes(record.change)):
-        item += [f"{offset + 1}-0", _change(record, raws, published_at_s), f"[{raws[13]},{raws[0]}]"]
-    return item, at
+    found = _RECORD.fullmatch(value.decode())
+    if found is None:
+        raise ValueError(f"not a score record of this version: {value[:120]!r}")
+    name_json, *numbers, standing, trending, change = found.groups()
+    name = name_json[1:-1] if "\\" not in name_json else orjson.loads(name_json)
+    item = [
+        name, int(numbers[_VER]), *_place(name), "" if standing == "null" else standing, "" if trending == "null" else trending, numbers
+    ]  # fmt: skip
+    if change is not None:
+        event = (
+            f'{{"entity":{name_json},{change},"reach_pts":{numbers[_REACH_PTS]},"network_pts":{numbers[_NETWORK_PTS]},'
+            f'"amplification_pts":{numbers[_AMPLIFICATION_PTS]},"at":{numbers[_AT]},"published_at":{published_at_s:.4f},'
+            f'"ver":{numbers[_VER]},"plus_minus":{numbers[_PLUS_MINUS]}}}'
+        )
+        item += [f"{offset + 1}-0", event, f"[{numbers[_AT]},{numbers[0]}]"]
+    return item, float(numbers[_AT])
+
+
+def merged(older: bytes, newer: bytes) -> bytes:
+    """Return the newer record of an entity with the change since before the older one, when that one carried a change."""
+    if b',"change":{' not in older:
+        return newer
+    was, now = orjson.loads(older)["change"], orjson.loads(newer)
+    own = now.pop("change", None)
+    now["change"] = {
+        "before": was["before"],
+        "after": (own or was)["after"],
+        "causes": [*(own["causes"] if own else ()), *was["causes"]][:3],
+    }
+    return orjson.dumps(now)
 
 
 def pack(items: list[list[Any]]) -> bytes:
@@ -71,18 +83,9 @@ def pack(items: list[list[Any]]) -> bytes:
     return _packer.encode(items)
 
 
-def _change(record: Any, raws: list[str], published_at_s: float) -> str:
-    change = orjson.loads(bytes(record.change))
-    return orjson.dumps(
-        {
-            "entity": record.entity,
-            **change,
-            "reach_pts": orjson.loads(raws[4]),
-            "network_pts": orjson.loads(raws[5]),
-            "amplification_pts": orjson.loads(raws[6]),
-            "at": orjson.loads(raws[13]),
-            "published_at": round(published_at_s, 4),
-            "ver": int(raws[14]),
-            "plus_minus": orjson.loads(raws[8]),
-        }
-    ).decode()
+def _place(name: str) -> tuple[str, str]:
+    """Return the scope of the boards an entity stands on, and its member there."""
+    if name.startswith("account:") and "@" not in name and "%" not in name:
+        return "all", name[8:]
+    entity = entities.parse(name)
+    return entities.board_scope(entity), entity.id

@@ -21,6 +21,7 @@ from streams.tables.entity_codec import Marker, encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
 
 _ACCOUNT = len(b"account:")
+_KINDS = [kind.encode() for kind in KINDS]
 HYSTERESIS = 0.2
 
 
@@ -46,9 +47,9 @@ def take_flush(table: EntityRows) -> Flush:
     scores = _scores(table, rows, state)
     changed = _decide_changes(table, rows, state, scores.score)
     values = _score_records(keys, state, scores)
-    for i in np.flatnonzero(changed).tolist():
-        causes = table.causes.pop(int(rows[i]), [])
-        values[i] = values[i][:-1] + b',"change":' + orjson.dumps(_change(state[i], float(scores.score[i]), causes)) + b"}"
+    moved = np.flatnonzero(changed)
+    for i, change in zip(moved.tolist(), _changes(rows[moved], state[moved], scores.score[moved], table), strict=True):
+        values[i] = values[i][:-1] + change
     table.dirty[rows] = False
     table.folded_since[rows] = False
     return Flush(keys, encode_rows(table, rows), values, marker)
@@ -83,17 +84,18 @@ def _decide_changes(table: EntityRows, rows: Rows, state: NDArray[np.void], scor
     return result
 
 
-def _change(state: Any, score: float, causes: list[tuple[float, int, bytes]]) -> dict[str, Any]:
+def _changes(rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], table: EntityRows) -> list[bytes]:
+    """Return the change events of rows, as members of their score records; their causes are told and forgotten."""
     # Points a contribution is worth at the score it led to: d score / d I = 5/ln 2 / (1 + I) = 5/ln 2 * 2^(-(score - 1)/5).
-    slope = 7.2135 * 2.0 ** (-(score - 1) / 5)
-    return {
-        "before": round(float(state["before"]), 4),
-        "after": round(float(state["published"]), 4),
-        "causes": [
-            {"kind": KINDS[kind], "actor": actor[_ACCOUNT:].decode(), "points": round(weight * slope, 4)}
-            for weight, kind, actor in sorted(causes, reverse=True)
-        ],
-    }
+    slopes = (7.2135 * np.exp2(-(score - 1) / 5)).tolist()
+    changes = []
+    for row, before, after, slope in zip(rows.tolist(), _rendered(state["before"]), _rendered(state["published"]), slopes, strict=True):
+        causes = [
+            b'{"kind":"%b","actor":%b,"points":%.4f}' % (_KINDS[kind], orjson.dumps(actor[_ACCOUNT:].decode()), weight * slope)
+            for weight, kind, actor in sorted(table.causes.pop(row, ()), reverse=True)
+        ]
+        changes.append(b',"change":{"before":%b,"after":%b,"causes":[%b]}}' % (before, after, b",".join(causes)))
+    return changes
 
 
 def _score_records(keys: list[bytes], state: NDArray[np.void], scores: scoring.Scores) -> list[bytes]:
@@ -114,5 +116,5 @@ def _score_records(keys: list[bytes], state: NDArray[np.void], scores: scoring.S
 
 def _rendered(column: NDArray[Any]) -> list[bytes]:
     if column.dtype.kind == "f":
-        column = np.round(column, 4)
+        column = np.round(column.astype(np.float64), 4)
     return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")

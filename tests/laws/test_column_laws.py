@@ -104,30 +104,26 @@ def test_a_pool_is_a_dict_of_lists(steps):
         assert [entries["x"][owner == r].tolist() for r in range(21)] == [model.get(r, []) for r in range(21)]
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.sampled_from([1, 1, 1, 5, WINDOW // 2, WINDOW])), max_size=60),
-    st.data(),
-)
-def test_duplicates_are_those_of_a_dict(events, data):
-    window, accepted = DuplicateWindow(), {}
-    offset, done = 0, 0
-    log = []
-    for name, undo, gap in events:
+EVENTS = st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=10)
+GAPS = st.sampled_from([1, 1, 5, WINDOW // 2, WINDOW - 5, WINDOW])
+
+
+@given(st.lists(st.tuples(GAPS, EVENTS), max_size=12))
+def test_duplicates_are_those_of_a_dict(batches):
+    window, accepted, offset = DuplicateWindow(), {}, 0
+    for gap, events in batches:
         offset += gap
-        log.append((f"id{name}", undo, offset))
-    while done < len(log):
-        batch = log[done : done + data.draw(st.integers(1, 10))]
+        offsets = np.arange(offset, offset + len(events))
         expected = []
-        for name, undo, at in batch:
-            before = accepted.get((name, undo))
+        for identity, at in zip(events, offsets.tolist(), strict=True):
+            before = accepted.get(identity)
             expected.append(before is not None and at - before <= WINDOW)
             if not expected[-1]:
-                accepted[name, undo] = at
-        lo, hi = event_hashes([n for n, _, _ in batch], np.array([u for _, u, _ in batch]))
-        offsets = np.array([at for _, _, at in batch], dtype=np.int64)
+                accepted[identity] = at
+        lo, hi = event_hashes([f"id{name}" for name, _ in events], np.array([undo for _, undo in events]))
         assert window.accept(lo, hi, offsets).tolist() == expected
         assert window.accept(lo, hi, offsets).tolist() == expected  # replayed after a crash: nothing meets itself
-        done += len(batch)
+        offset += len(events)
 
 
 @given(logs())
@@ -141,6 +137,7 @@ def test_an_engagements_record_comes_back_as_it_was(log):
     assert ((again.weight >= 0) & (again.weight <= 1)).all()
 
 
+@hypothesis_settings(max_examples=30)
 @given(logs(), st.integers(200, 5000))
 def test_a_record_cut_for_the_broker_folds_to_the_same_rows(log, limit_bytes):
     table = EntityRows(SETTINGS)

@@ -28,19 +28,23 @@ from streams.tables.causes import MOST, settle_causes
 from streams.tables.entity_rows import MOST_EXACT, EntityRows
 from streams.tables.fold import fold
 
+few = hypothesis_settings(max_examples=40)
 CUTS = st.lists(st.integers(0, 300), max_size=40)
 
 
+@few
 @given(logs(), CUTS)
 def test_batches_of_any_size_give_the_same_rows(log, cuts):
     assert_same_rows(folded([log]), folded(split(log, cuts)))
 
 
+@few
 @given(logs())
 def test_batches_of_one_event_give_the_same_rows(log):
     assert_same_rows(folded([log]), folded(split(log, range(len(log)))))
 
 
+@few
 @given(logs(undo=False, most=150), st.randoms(use_true_random=False))
 def test_shuffled_events_give_the_same_counters(log, random):
     events = split(log, range(len(log)))
@@ -54,6 +58,7 @@ def test_shuffled_events_give_the_same_counters(log, random):
             assert np.isclose(row[field], b[name][field], rtol=1e-9, atol=0), field
 
 
+@few
 @given(logs(undo=False, most=60), st.randoms(use_true_random=False))
 def test_shuffled_people_give_the_same_exact_reach(log, random):
     log = [replace(x, actor=x.actor % MOST_EXACT) for x in log]
@@ -65,6 +70,7 @@ def test_shuffled_people_give_the_same_exact_reach(log, random):
             assert np.isclose(row[field], b[name][field], rtol=1e-9, atol=0)
 
 
+@few
 @given(logs(), CUTS, st.integers(0, 40))
 def test_a_replayed_suffix_changes_nothing(log, cuts, back):
     parts = split(log, cuts)
@@ -76,6 +82,7 @@ def test_a_replayed_suffix_changes_nothing(log, cuts, back):
     assert before == rows_by_name(table)
 
 
+@few
 @given(logs(), CUTS, st.integers(0, 40))
 def test_events_sent_again_at_new_offsets_change_nothing(log, cuts, back):
     parts = split(log, cuts)
@@ -86,6 +93,7 @@ def test_events_sent_again_at_new_offsets_change_nothing(log, cuts, back):
     assert before == rows_by_name(table)
 
 
+@few
 @given(logs(most=80))
 def test_the_same_offsets_of_another_input_topic_are_other_events(log):
     table = folded([log])
@@ -94,6 +102,7 @@ def test_the_same_offsets_of_another_input_topic_are_other_events(log):
     assert all(2 * once[name][field] == twice[name][field] for name in once for field in INTEGERS)
 
 
+@few
 @given(logs(), CUTS, CUTS)
 def test_rows_ahead_of_the_marker_are_folded_once(log, cuts, ahead):
     # Recovery may bring back rows newer than the marker: some entities have folded the tail already, others not.
@@ -110,6 +119,7 @@ def test_rows_ahead_of_the_marker_are_folded_once(log, cuts, ahead):
     assert_same_rows(whole, table)
 
 
+@few
 @given(logs(), CUTS)
 def test_every_entity_that_a_record_names_becomes_dirty(log, cuts):
     table = EntityRows(SETTINGS)
@@ -119,6 +129,7 @@ def test_every_entity_that_a_record_names_becomes_dirty(log, cuts):
         assert {x.target for x in part} == set(table.names.get(np.flatnonzero(table.dirty)))
 
 
+@few
 @given(st.integers(1, 60), st.integers(0, 60), st.lists(st.sampled_from([LIKE, SHARE, REPLY]), min_size=1, max_size=20))
 def test_one_person_adds_at_most_one_to_anothers_reach(others, spread_s, kinds):
     crowd = [Engagement(e, b"account:a", e, START_S + e * spread_s, LIKE) for e in range(others)]
@@ -143,6 +154,7 @@ def _score_at(table: EntityRows, at_s: float) -> float:
     return scoring.score(*columns, row["fast"], np.array([at_s]), sketched, SETTINGS).score.item()
 
 
+@few
 @given(logs(undo=False, most=120), st.sampled_from([LIKE, SHARE, REPLY]), st.floats(0, 1), st.floats(-9e6, 9e6), st.floats(0, 1))
 @example([Engagement(e, b"account:a", e, START_S, TWEET, factors=(1.0,) * 5) for e in range(20)], LIKE, 1e-6, 9e6, 0.0)
 def test_no_engagement_lowers_a_score_at_equal_time(log, kind, weight, later_s, standing):
@@ -155,6 +167,7 @@ def test_no_engagement_lowers_a_score_at_equal_time(log, kind, weight, later_s, 
     assert _score_at(after, at) >= _score_at(before, at) - 1e-9
 
 
+@few
 @given(logs(most=120), CUTS)
 def test_pending_causes_are_the_largest_contributions(log, cuts):
     table = EntityRows(SETTINGS)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import assume, example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from streams.model import decay, scoring, weighing
@@ -15,6 +18,7 @@ TIMES = st.floats(1.0, 4e9)
 GAPS = st.floats(0.0, 3e8)
 VALUES = st.floats(0.0, 1e9)
 COUNTS = st.floats(0.0, 1e8)
+POSTS = st.just(0.0) | st.floats(1e-200, 1e8)  # a post of 1970 is worth 1e-205 today
 
 
 def column(*values: float) -> np.ndarray:
@@ -72,9 +76,9 @@ def scores(reach, network=0.0, engaged=0.0, posts=0.0, fast=0.0, at=1.7e9, sketc
     return scoring.score(*values, np.array([sketched]), SETTINGS)
 
 
-@given(VALUES, VALUES, COUNTS, COUNTS, COUNTS, TIMES, st.booleans())
+@given(VALUES, VALUES, COUNTS, POSTS, COUNTS, TIMES, st.booleans())
 @example(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, True)
-@example(1e9, 1e9, 1e8, 1e-300, 1e8, 1.0, False)
+@example(1e9, 1e9, 1e8, 1e-200, 1e8, 1.0, False)
 @example(5.0, 0.0, -1e-17, 1e-17, -1e-17, 1.7e9, False)
 def test_a_score_is_from_1_to_100_and_nothing_is_nan(reach, network, engaged, posts, fast, at, sketched):
     found = scores(reach, network, engaged, posts, fast, at, sketched)
@@ -87,12 +91,11 @@ def test_a_score_is_from_1_to_100_and_nothing_is_nan(reach, network, engaged, po
     assert abs(found.amplification.item()) <= 10
 
 
-@given(VALUES, VALUES, COUNTS, COUNTS)
-def test_the_parts_add_up_to_the_score_less_one(reach, network, engaged, posts):
+@given(VALUES, VALUES, COUNTS, POSTS)
+def test_the_parts_add_up_to_the_score_less_one_below_its_cap(reach, network, engaged, posts):
     found = scores(reach, network, engaged, posts)
-    assume(found.score.item() < 100)
     parts = found.reach_pts.item() + found.network_pts.item() + found.amplification_pts.item()
-    assert abs(parts - (found.score.item() - 1)) < 1e-9
+    assert abs(min(100.0, 1 + parts) - found.score.item()) < 1e-9
 
 
 def test_five_points_are_twice_the_influence():
@@ -100,8 +103,9 @@ def test_five_points_are_twice_the_influence():
     assert [round(scores(i).score.item(), 1) for i in influence] == [18.3, 29.4, 40.0, 50.0, 67.4, 84.0]
 
 
+@hypothesis_settings(max_examples=40)
 @given(
-    st.lists(st.tuples(st.floats(1e-3, 1e6), st.floats(0, 1e6), COUNTS, COUNTS, st.floats(1.6e9, 1.7e9)), min_size=2, max_size=6),
+    st.lists(st.tuples(st.floats(1e-3, 1e6), st.floats(0, 1e6), COUNTS, POSTS, st.floats(1.6e9, 1.7e9)), min_size=2, max_size=6),
     GAPS,
 )
 def test_the_order_on_a_board_is_the_order_of_scores_at_every_later_time(rows, later):
@@ -114,13 +118,13 @@ def test_the_order_on_a_board_is_the_order_of_scores_at_every_later_time(rows, l
         left = 2.0 ** ((at - now) / SETTINGS.half_life_slow_s)
         influence = (r + g) * left * 2.0 ** (found[i].amplification.item() / 5)
         today.append(min(100.0, 1 + 5 * np.log2(1 + influence)))
-    assert all(a <= b + 1e-6 for a, b in zip(today, today[1:], strict=False))
+    assert all(a <= b + 1e-6 for a, b in pairwise(today))
     for i, score in zip(by_key, today, strict=True):
         key = found[i].standing_key.item()
         assert abs(scoring.today(key, now, SETTINGS.half_life_slow_s) - score) < 1e-6
 
 
-@given(VALUES, VALUES, COUNTS, COUNTS, st.floats(0, 1), st.floats(0, 1))
+@given(VALUES, VALUES, COUNTS, POSTS, st.floats(0, 1), st.floats(0, 1))
 def test_more_engagement_at_equal_time_never_lowers_a_score(reach, network, engaged, posts, weight, standing):
     before = scores(reach, network, engaged, posts).score.item()
     after = scores(reach + weight, network + weight * standing, engaged + weight, posts).score.item()
