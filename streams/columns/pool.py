@@ -28,6 +28,30 @@ def grown(array: NDArray[np.generic], size: int) -> NDArray[np.generic]:
     return larger
 
 
+def laid_out(heads: NDArray[np.void], tails: list[tuple[NDArray[np.void], Rows]]) -> list[bytes]:
+    """Return, per row, the bytes of its head and then of its entries in each tail: copied as columns, cut once.
+
+    Args:
+        heads: one per row, shape (n,).
+        tails: entries concatenated in row order, and how many each row has.
+    """
+    sizes = np.full(len(heads), heads.dtype.itemsize)
+    for entries, counts in tails:
+        sizes = sizes + counts * entries.dtype.itemsize
+    ends = np.cumsum(sizes)
+    out = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
+    at = ends - sizes
+    width = heads.dtype.itemsize
+    out[(at[:, None] + np.arange(width)).reshape(-1)] = np.frombuffer(heads.tobytes(), dtype=np.uint8)
+    at = at + width
+    for entries, counts in tails:
+        lengths = counts * entries.dtype.itemsize
+        out[ragged(at, lengths)] = np.frombuffer(entries.tobytes(), dtype=np.uint8)
+        at = at + lengths
+    blob = out.tobytes()
+    return [blob[a:b] for a, b in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
+
+
 class Pool:
     """Ragged lists of structured entries.
 

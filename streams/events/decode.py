@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.errors import InvalidEvent
-from streams.events.engagements import KINDS
+from streams.events.engagements import KINDS, TWEET
 
 MAX_RECORD_BYTES = 64 * 1024
 MAX_EPOCH_S = 253402300799.0  # 9999-12-31T23:59:59Z; a time in milliseconds is far beyond it
@@ -68,6 +68,7 @@ class Events:
 
 
 _decoder = msgspec.json.Decoder(Event)
+_NUMBERS = {float, type(None)}
 _KIND_CODE = {name: code for code, name in enumerate(KINDS)}
 
 
@@ -95,26 +96,38 @@ def decode_events(records: Sequence[bytes | None]) -> tuple[Events, list[Refused
     events, indices, refused = _decode_together(records), None, []
     if events is None:
         events, indices, refused = _decode_singly(records)
-    if _needs_a_closer_look(events):
+    columns = _columns(events)
+    if columns is None or _needs_a_closer_look(columns):
         places = list(range(len(events))) if indices is None else indices
         bad = _content_faults(events)
         refused += [Refused(places[i], reason) for i, reason in bad.items()]
         refused.sort(key=lambda r: r.index)
         indices = [x for i, x in enumerate(places) if i not in bad]
-        events = [x for i, x in enumerate(events) if i not in bad]
+        columns = _columns([x for i, x in enumerate(events) if i not in bad])
+        assert columns is not None  # every time is a number now
+    if indices is not None:
+        columns.index = np.array(indices, dtype=np.int64)
+    return columns, refused
+
+
+def _columns(events: list[Event]) -> Events | None:
+    """Return events as columns; None when a time is still a string."""
+    at = [e.at for e in events]
+    since = [e.actor_since for e in events]
+    if not {*map(type, at), *map(type, since)} <= _NUMBERS:
+        return None
     n = len(events)
-    columns = Events(
-        np.arange(n) if indices is None else np.array(indices, dtype=np.int64),
+    return Events(
+        np.arange(n),
         [e.id for e in events],
         np.fromiter([_KIND_CODE[e.kind] for e in events], dtype=np.uint8, count=n),
         [e.actor for e in events],
         [e.author for e in events],
-        np.fromiter([e.at for e in events], dtype=np.float64, count=n),
+        np.array(at, dtype=np.float64),
         [e.tags for e in events],
-        np.array([e.actor_since for e in events], dtype=np.float64),
+        np.array(since, dtype=np.float64),
         np.fromiter([e.undo for e in events], dtype=bool, count=n),
     )
-    return columns, refused
 
 
 def _decode_together(records: Sequence[bytes | None]) -> list[Event] | None:
@@ -161,17 +174,14 @@ def _decode_one(record: bytes | None) -> Event:
         raise InvalidEvent("nested too deeply to be an event") from None
 
 
-def _needs_a_closer_look(events: list[Event]) -> bool:
-    """Return whether any event may break a rule that its types can't tell; a few passes over columns are nearly free."""
-    if any([e.tags or e.actor_since is not None for e in events]):
+def _needs_a_closer_look(e: Events) -> bool:
+    """Return whether any event may break a rule that its types can't tell; passes over whole columns are nearly free."""
+    if any(e.tags) or not np.isnan(e.since).all() or ((e.at <= 0) | (e.at > MAX_EPOCH_S)).any():
         return True
-    at = [e.at for e in events]
-    if not at or set(map(type, at)) != {float} or min(at) <= 0 or max(at) > MAX_EPOCH_S:  # type: ignore[type-var, operator]  # all floats by then
+    posts = np.flatnonzero(e.kind == TWEET).tolist()
+    if any([e.actor[i] != e.author[i] for i in posts]):
         return True
-    if any([e.kind == "tweet" and e.actor != e.author for e in events]):
-        return True
-    columns = ([e.id for e in events], [e.actor for e in events], [e.author for e in events])
-    return not all("".join(column).isprintable() for column in columns)
+    return not all("".join(column).isprintable() for column in (e.id, e.actor, e.author))
 
 
 def _content_faults(events: list[Event]) -> dict[int, str]:

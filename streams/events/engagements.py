@@ -17,7 +17,9 @@ weighed. Each factor is recorded so that a score can be explained, and recounted
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,20 @@ FACTORS = ("kind_weight", "trust", "budget", "repeat", "reciprocity")
 
 # version, source topic's length, source partition, engagements, names, base offset
 _HEADER = struct.Struct("<BxHIIIq")
+
+
+class _Names(Sequence[bytes]):
+    """Names inside a record: cut out when asked for, since most belong to rows that have their name."""
+
+    def __init__(self, value: bytes, ends: NDArray[np.int64], lengths: NDArray[np.generic]) -> None:
+        self._value, self._ends, self._lengths = value, ends, lengths
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, i: Any) -> Any:
+        end = int(self._ends[i])
+        return self._value[end - int(self._lengths[i]) : end]
 
 
 @dataclass(slots=True)
@@ -52,7 +68,7 @@ class Engagements:
     flags: NDArray[np.uint8]
     lo: NDArray[np.uint64]
     hi: NDArray[np.uint64]
-    names: list[bytes]
+    names: Sequence[bytes]
 
     def __len__(self) -> int:
         return len(self.at)
@@ -105,7 +121,5 @@ def decode(value: bytes) -> Engagements:
     factors = [take("<f4", n) for _ in range(6)]
     lengths, flags = take("<u2", m), take("u1", n)
     topic = value[position : position + topic_len].decode()
-    ends = np.cumsum(lengths, dtype=np.int64) + position + topic_len
-    starts = ends - lengths
-    names = [value[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    names = _Names(value, np.cumsum(lengths, dtype=np.int64) + position + topic_len, lengths)
     return Engagements(topic, partition, base, at, e, target, actor, *factors, flags, lo, hi, names)  # type: ignore[arg-type]  # np.frombuffer's dtype is a string here

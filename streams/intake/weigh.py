@@ -50,7 +50,7 @@ def weigh(
     """
     distinct, of = np.unique(accounts.actor, return_inverse=True)
     lo, hi = accounts.lo[distinct], accounts.hi[distinct]
-    rows, _ = actors.find_or_add(lo, hi, [accounts.names[i] for i in distinct.tolist()])
+    rows, _ = actors.find_or_add(lo, hi, accounts.names, distinct)
     actors.dirty[rows] = True
     latest = np.zeros(len(rows))
     np.maximum.at(latest, of, broker_s)

@@ -27,6 +27,8 @@ _RECORD = re.compile(
     + ",".join(f'"{name}":([^,{{}}]+)' for name in (*HASH_FIELDS, "standing", "trending"))
     + r'(?:,"change":\{(.*)\})?\}'
 )
+# An entity's name can't hold this: its quotes would be escaped.
+_CHANGE = b',"change":{"before":'
 _packer = msgspec.msgpack.Encoder()
 
 
@@ -66,16 +68,14 @@ def entry(value: bytes, offset: int, published_at_s: float) -> tuple[list[Any], 
 
 def merged(older: bytes, newer: bytes) -> bytes:
     """Return the newer record of an entity with the change since before the older one, when that one carried a change."""
-    if b',"change":{' not in older:
+    start = older.rfind(_CHANGE)
+    if start < 0:
         return newer
-    was, now = orjson.loads(older)["change"], orjson.loads(newer)
-    own = now.pop("change", None)
-    now["change"] = {
-        "before": was["before"],
-        "after": (own or was)["after"],
-        "causes": [*(own["causes"] if own else ()), *was["causes"]][:3],
-    }
-    return orjson.dumps(now)
+    before_end = older.index(b",", start + len(_CHANGE))
+    own = newer.rfind(_CHANGE)
+    if own < 0:
+        return newer[:-1] + older[start:]
+    return newer[:own] + older[start:before_end] + newer[newer.index(b",", own + len(_CHANGE)) :]
 
 
 def pack(items: list[list[Any]]) -> bytes:

@@ -14,28 +14,22 @@ import orjson
 
 from streams.columns.hashing import hash_names
 from streams.columns.index import Rows
-from streams.columns.pool import ragged
+from streams.columns.pool import laid_out, ragged
 from streams.tables.actor_rows import OUTCOMES, ROW, TARGET, ActorRows
 
 VERSION = 1
 MARKER_KEY = b"\x00marker"
 IDS_KEY = b"\x00ids:"
 _PREFIX = struct.Struct("<BB")
+_HEAD = np.dtype([("version", "u1"), ("targets", "u1"), ("row", ROW)])
 
 
 def encode_rows(table: ActorRows, rows: Rows) -> list[bytes]:
     """Return the changelog value of each row."""
-    fixed = table.rows[rows].tobytes()
-    counts = table.targets.count[rows].tolist()
-    targets = table.targets.gather(rows)[0].tobytes()
-    size, width = ROW.itemsize, TARGET.itemsize
-    values, at, target_at = [], 0, 0
-    for count in counts:
-        end = target_at + count * width
-        values.append(_PREFIX.pack(VERSION, count) + fixed[at : at + size] + targets[target_at:end])
-        at += size
-        target_at = end
-    return values
+    counts = table.targets.count[rows].astype(np.int64)
+    head = np.empty(len(rows), dtype=_HEAD)
+    head["version"], head["targets"], head["row"] = VERSION, counts, table.rows[rows]
+    return laid_out(head, [(table.targets.gather(rows)[0], counts)])
 
 
 def encode_marker(table: ActorRows) -> bytes:
@@ -92,7 +86,7 @@ def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes]) -> None
             raise ValueError(f"actor row of version {value[0]}; expected {VERSION}: a newer release wrote this changelog")
         counts[i] = value[1]
     lo, hi = hash_names(keys)
-    rows, _ = table.find_or_add(lo, hi, keys)
+    rows, _ = table.find_or_add(lo, hi, keys, np.arange(len(keys)))
     table.rows[rows] = np.frombuffer(b"".join([v[start:body] for v in values]), ROW)
     targets = np.frombuffer(b"".join([v[body:] for v in values]), TARGET)
     starts = np.cumsum(counts) - counts

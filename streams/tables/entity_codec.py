@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.index import Rows
+from streams.columns.pool import laid_out
 from streams.tables.entity_rows import PERSON, ROW, SKETCH, EntityRows
 
 VERSION = 1
 MARKER_KEY = b"\x00marker"
 _PREFIX = struct.Struct("<BBBB")
+_HEAD = np.dtype([("version", "u1"), ("form", "u1"), ("people", "u1"), ("causes", "u1"), ("row", ROW)])
 _CAUSE = struct.Struct("<dBH")
 _MARKER = struct.Struct("<BxHIqd")
 _SOURCE = struct.Struct("<HIq")
@@ -68,22 +70,18 @@ class Marker:
 
 def encode_rows(table: EntityRows, rows: Rows) -> list[bytes]:
     """Return the changelog value of each row."""
-    fixed = table.rows[rows].tobytes()
-    counts = table.people.count[rows].tolist()
-    people = table.people.gather(rows)[0].tobytes()
-    places = table.sketch_of[rows].tolist()
-    causes = table.causes
-    size, width = ROW.itemsize, PERSON.itemsize
-    values, at, person_at = [], 0, 0
-    for row, count, place in zip(rows.tolist(), counts, places, strict=True):
-        pending = causes.get(row, ())
-        body = table.sketches[place - 1].tobytes() if place else people[person_at : person_at + count * width]
-        person_at += count * width
-        value = _PREFIX.pack(VERSION, 1 if place else 0, count, len(pending)) + fixed[at : at + size] + body
-        for weight, kind, actor in pending:
-            value += _CAUSE.pack(weight, kind, len(actor)) + actor
-        values.append(value)
-        at += size
+    counts = table.people.count[rows].astype(np.int64)
+    places = table.sketch_of[rows]
+    sketched = places > 0
+    pending = [table.causes.get(row, ()) for row in rows.tolist()] if table.causes else [()] * len(rows)
+    head = np.empty(len(rows), dtype=_HEAD)
+    head["version"], head["form"], head["people"] = VERSION, sketched, counts
+    head["causes"] = [len(p) for p in pending]
+    head["row"] = table.rows[rows]
+    sketches = table.sketches[places[sketched] - 1]
+    values = laid_out(head, [(table.people.gather(rows)[0], counts), (sketches, sketched.astype(np.int64))])
+    for i in np.flatnonzero(head["causes"]).tolist():
+        values[i] += b"".join(_CAUSE.pack(weight, kind, len(actor)) + actor for weight, kind, actor in pending[i])
     return values
 
 

@@ -24,7 +24,7 @@ def load_rows(table: EntityRows, keys: Sequence[bytes], values: Sequence[bytes])
     off = decoded.rows["off"]
     sequence = np.arange(len(keys))
     newest = _last_of_key(np.lexsort((sequence, off, hi, lo)), lo, hi)
-    rows, new = table.find_or_add(lo[newest], hi[newest], [keys[i] for i in newest.tolist()])
+    rows, new = table.find_or_add(lo[newest], hi[newest], keys, newest)
     table.rows["off"][new] = -1
     wins = off[newest] >= table.rows["off"][rows]
     _store(table, rows[wins], newest[wins], decoded)

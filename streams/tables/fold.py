@@ -47,7 +47,7 @@ def _rows_of(table: EntityRows, record: Engagements, named: Rows, wanted: Rows, 
     lo, hi = record.lo[named], record.hi[named]
     rows = np.full(len(named), -1, dtype=np.int64)
     make = np.flatnonzero(wanted)
-    rows[make], new = table.find_or_add(lo[make], hi[make], [record.names[i] for i in named[make].tolist()])
+    rows[make], new = table.find_or_add(lo[make], hi[make], record.names, named[make])
     table.rows["off"][new] = -1
     table.rows["born"][new] = offset
     table.rows["published"][new] = 1.0

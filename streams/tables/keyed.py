@@ -48,8 +48,15 @@ class KeyedRows:
         """Return the row of each hash, or -1."""
         return self._index.find(lo, hi, self.lo, self.hi)
 
-    def find_or_add(self, lo: Hashes, hi: Hashes, names: Sequence[bytes]) -> tuple[Rows, Rows]:
-        """Return the row of each of a batch of distinct hashes, and which of these rows are new."""
+    def find_or_add(self, lo: Hashes, hi: Hashes, names: Sequence[bytes], which: Rows) -> tuple[Rows, Rows]:
+        """Return the row of each of a batch of distinct hashes, and which of these rows are new.
+
+        Args:
+            lo: low halves, shape (n,).
+            hi: high halves.
+            names: where the names of new rows are.
+            which: index into `names` of each hash, shape (n,).
+        """
         rows = self.find(lo, hi)
         missing = np.flatnonzero(rows < 0)
         if not len(missing):
@@ -59,7 +66,7 @@ class KeyedRows:
         self.lo[new], self.hi[new] = lo[missing], hi[missing]
         self.rows[new] = np.zeros(1, dtype=self.rows.dtype)
         self.used[new] = True
-        self.names.put(new, [names[i] for i in missing.tolist()])
+        self.names.put(new, [names[i] for i in which[missing].tolist()])
         self._index.insert(new, self.lo, self.live)
         return rows, new
 

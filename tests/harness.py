@@ -1,0 +1,277 @@
+"""Real workers for tests: child processes that are started, killed, stopped and waited for by process id, and events to feed them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import redis
+
+from streams.kafka.topics import create_topics
+from streams.redis.reader import Reader
+from streams.replay.producing import Feed
+from streams.replay.waiting import wait_until_published
+from streams.settings import PREFIX, Settings
+from streams.simulation import generate
+from streams.verify import verify
+
+ROOT = Path(__file__).parent.parent
+READY_S, STOP_S = 40.0, 30.0
+_LOG_SHOWN_BYTES = 6000
+
+# Ends the worker when the test process is killed; then becomes the worker, so that its pid and exit code are the child's.
+_LAUNCH = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+os.execv(sys.executable, [sys.executable, "-m", "streams", *sys.argv[1:]])
+"""
+
+
+class Worker:
+    """One `cloutstream worker` process."""
+
+    def __init__(self, settings: Settings) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LAUNCH, "worker"],
+            cwd=ROOT,
+            env=environ | settings.to_environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it hasn't ended."""
+        return self._process.poll() is None
+
+    def log(self) -> str:
+        """Return the end of what it printed."""
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - _LOG_SHOWN_BYTES))
+        return self._log.read().decode(errors="replace")
+
+    def check(self) -> None:
+        """Fail with the worker's log when it has ended by itself."""
+        if not self.is_running:
+            raise AssertionError(f"worker {self.pid} ended with {self._process.returncode}; it said last:\n{self.log()}")
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.check()
+        self._process.kill()
+        self._process.wait(5)
+
+    def stop(self) -> int:
+        """SIGTERM; return the exit code, or fail with the log when it takes longer than 30 s."""
+        self.check()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"worker {self.pid} didn't end {STOP_S:.0f} s after SIGTERM; it said last:\n{self.log()}") from None
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.is_running:
+            self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+class Deployment:
+    """The workers of one test, and what they publish."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.client = redis.Redis.from_url(settings.redis, socket_timeout=5)
+        self.reader = Reader(settings, self.client)
+        self.workers: list[Worker] = []
+
+    def start(self) -> Worker:
+        """Start one more worker."""
+        worker = Worker(self.settings)
+        self.workers.append(worker)
+        return worker
+
+    def check(self) -> None:
+        """Fail when a worker that should run has ended."""
+        for worker in self.workers:
+            worker.check()
+
+    def kill(self, worker: Worker) -> None:
+        """Kill -9 a worker."""
+        self.workers.remove(worker)
+        worker.kill()
+        worker.close()
+
+    def stop(self, worker: Worker) -> int:
+        """Stop a worker with SIGTERM; return its exit code."""
+        code = worker.stop()
+        self.workers.remove(worker)
+        worker.close()
+        return code
+
+    def position(self) -> int:
+        """Return how many input records are durably taken, as published; 0 while Redis is away or empty."""
+        try:
+            rows = self.reader.partition_stats().values()
+        except redis.RedisError:
+            return 0
+        return sum(int(value) for row in rows for name, value in row.items() if name.startswith("position:"))
+
+    def stats(self) -> dict[str, int]:
+        """Return the counts by outcome, all partitions together."""
+        return dict(self.reader.stats().outcomes)
+
+    def settle(self, idle_limit_s: float = READY_S) -> None:
+        """Wait until everything sent is applied, durable and in Redis, and the boards are complete."""
+
+        def look(_: object) -> None:
+            self.check()
+
+        try:
+            wait_until_published(self.settings, self.client, on_progress=look, idle_limit_s=idle_limit_s)
+            self.wait_for(self.reader.is_complete, "Redis complete")
+        except Exception as e:
+            e.add_note("".join(f"worker {w.pid} said last:\n{w.log()}" for w in self.workers))
+            raise
+
+    def wait_for(self, condition: Callable[[], object], what: str, timeout_s: float = READY_S) -> None:
+        """Wait for a condition while the workers run."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            self.check()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {what} after {timeout_s:.0f} s" + "".join(f"\nworker {w.pid}:\n{w.log()}" for w in self.workers))
+            time.sleep(0.01)
+
+    def assert_equal(self) -> Any:
+        """Recount everything from Kafka and compare tables, dead letters and Redis with it; return the report."""
+        report = verify(self.settings)
+        said = "\n".join(report.lines()) + "".join(f"\nworker {w.pid} said last:\n{w.log()}" for w in self.workers)
+        assert report.ok, said
+        assert report.unapplied == 0, said
+        return report
+
+
+@contextmanager
+def deployment(settings: Settings, workers: int = 0) -> Iterator[Deployment]:
+    """Create the topics and run workers; none of them outlives the block."""
+    create_topics(settings)
+    running = Deployment(settings)
+    try:
+        for _ in range(workers):
+            running.start()
+        yield running
+    finally:
+        for worker in running.workers:
+            worker.close()
+        running.client.close()
+
+
+class Record(NamedTuple):
+    """What is sent: key and value."""
+
+    key: bytes
+    value: bytes | None
+
+
+def send(settings: Settings, records: Sequence[Record], topic: str | None = None) -> None:
+    """Send records and wait until Kafka has them."""
+
+    async def run() -> None:
+        async with Feed(settings, topic or settings.topic_names[0]) as feed:
+            await feed.send([r.key for r in records], [r.value for r in records])  # type: ignore[misc]  # null on purpose
+
+    asyncio.run(run())
+
+
+class Load(threading.Thread):
+    """Sends records at a steady rate from a thread of its own; `finish` waits for it, or sends the rest at once."""
+
+    def __init__(self, settings: Settings, records: Iterable[Record], rate_per_s: float) -> None:
+        super().__init__(daemon=True)
+        self._settings, self._records, self._rate = settings, list(records), rate_per_s
+        self._hurry = threading.Event()
+        self._failure: BaseException | None = None
+        self.sent = 0
+        self.start()
+
+    def run(self) -> None:
+        """Send."""
+        try:
+            asyncio.run(self._run())
+        except BaseException as e:
+            self._failure = e
+
+    async def _run(self) -> None:
+        step = max(1, int(self._rate * 0.02))
+        begun = time.monotonic()
+        async with Feed(self._settings, self._settings.topic_names[0]) as feed:
+            for at in range(0, len(self._records), step):
+                part = self._records[at : at + step]
+                await feed.send([r.key for r in part], [r.value for r in part])  # type: ignore[misc]  # null on purpose
+                await feed.dispatch()
+                self.sent += len(part)
+                wait_s = begun + self.sent / self._rate - time.monotonic()
+                if wait_s > 0 and not self._hurry.is_set():
+                    await asyncio.sleep(wait_s)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything was sent."""
+        return not self.is_alive()
+
+    def finish(self, *, hurry: bool = True) -> None:
+        """Return when Kafka has all; raises what went wrong."""
+        if hurry:
+            self._hurry.set()
+        self.join(120)
+        if self._failure is not None:
+            raise self._failure
+        assert not self.is_alive()
+
+
+POISON = [b"no json", b"", b'{"id":', b'{"id":"x"}\n{"id":"y"}', b'{"id":"","kind":"like","actor":"a","author":"b","at":1}', b"\xff\xfe", b" "]
+_encode = msgspec.json.encode
+
+
+def lively_events(count: int, seed: int, start_s: float) -> list[Record]:
+    """Return `count` records: a simulated network with its undos and tags, 5 % sent twice, a few poison ones and self-engagements."""
+    chance = random.Random(seed)
+    records: list[Record] = []
+    for batch in generate(3000, 5000.0, seed, start_s):
+        for key, value in zip(batch.keys, batch.values, strict=True):
+            records.append(Record(key, value))
+            drawn = chance.random()
+            if drawn < 0.05:  # sent again at once, or much later
+                records.append(records[-1] if drawn < 0.02 else chance.choice(records))
+            elif drawn < 0.052:
+                records.append(Record(key, chance.choice(POISON)))
+            elif drawn < 0.056:
+                own = {"id": f"self{seed}.{len(records)}", "kind": "like", "actor": key.decode(), "author": key.decode(), "at": start_s}
+                records.append(Record(key, _encode(own)))
+        if len(records) >= count:
+            return records[:count]
+    raise AssertionError("the simulation has no end")
