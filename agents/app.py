@@ -64,7 +64,13 @@ class CloutstreamApp(faust.App):
     def ranges(self, *names: str, acks: bool = True) -> RangeTopic:
         """Return the topic of fetched ranges of `names`."""
         return RangeTopic(
-            self, topics=names, partitions=self.settings.partitions, key_type=bytes, value_type=bytes, acks=acks, internal=not acks
+            self,
+            topics=names,
+            partitions=self.settings.partitions,
+            key_type=bytes,
+            value_type=bytes,
+            acks=acks,
+            internal=not acks,
         )
 
     async def on_first_start(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 
 from agents.app import CloutstreamApp
@@ -23,6 +24,8 @@ class Flusher:
 
     def __init__(self, app: CloutstreamApp, intake: Intake, scorer: Scorer) -> None:
         self._app, self._intake, self._scorer = app, intake, scorer
+        # A hand-over may come while a tick is under way: flushes of one partition must not overtake each other.
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(self) -> None:
         """Flush for ever; a failure ends the process."""
@@ -43,8 +46,11 @@ class Flusher:
 
     async def flush(self, partitions: Iterable[int]) -> None:
         """Make all that was taken of these partitions durable."""
-        chosen = list(partitions)
-        await asyncio.gather(*(f(p) for p in chosen for f in (self._scorer.flush, self._intake.flush)))
+        await asyncio.gather(*(self._flush_one(p) for p in partitions))
+
+    async def _flush_one(self, partition: int) -> None:
+        async with self._locks[partition]:
+            await asyncio.gather(self._scorer.flush(partition), self._intake.flush(partition))
 
 
 def add_flusher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Flusher:

@@ -46,9 +46,12 @@ class Intake:
         first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
         for start in range(first, len(content), ROUND_EVENTS):
             part = content.part(start, min(start + ROUND_EVENTS, len(content)))
+            previous = self._rounds.get(tp)
+            # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
             taken = take(part.topic, p, part.offsets, part.timestamps_ms, part.values, actors, entities, settings)
-            await self._settled(tp)
-            self._rounds[tp] = asyncio.create_task(self._send(part, taken))
+            self._rounds[tp] = asyncio.create_task(self._send(part, taken, previous))
+            if previous is not None:
+                await asyncio.shield(previous)
             await asyncio.sleep(0)
         self.lag_messages[tp] = max(0, (self.app.consumer.highwater(tp) or 0) - content.offsets[-1] - 1)
 
@@ -57,9 +60,11 @@ class Intake:
         if task is not None:
             await asyncio.shield(task)
 
-    async def _send(self, part: Range, taken: Taken) -> None:
-        """Send one round; any failure ends the process before another round is tried."""
+    async def _send(self, part: Range, taken: Taken, previous: asyncio.Task[None] | None) -> None:
+        """Send one round when the one before is acknowledged; any failure ends the process before another is tried."""
         try:
+            if previous is not None:
+                await previous
             sends = [self._send_engagements(q, record) for q, record in taken.engagements.items()]
             if taken.refused:
                 sends.append(self._send_dead_letters(part, taken))
@@ -70,8 +75,9 @@ class Intake:
             fatal(f"intake of {part.topic}[{part.partition}]@{part.offsets[0]} failed", e)
 
     async def _send_engagements(self, partition: int, record: Engagements) -> None:
-        values = [encode(piece) for piece in split(record, RECORD_BYTES)]
-        await self.app.bulk.send(self.app.settings.engagements_topic, partition, [None] * len(values), values)
+        # Piece by piece: were a later one to arrive without an earlier, the earlier one's replay would be dropped as known.
+        for piece in split(record, RECORD_BYTES):
+            await self.app.bulk.send(self.app.settings.engagements_topic, partition, [None], [encode(piece)])
 
     async def _send_dead_letters(self, part: Range, taken: Taken) -> None:
         keys: list[bytes | None] = []

@@ -82,7 +82,9 @@ class Publisher:
                     pause_s = 0.0
                 except (redis.RedisError, OSError) as e:
                     if not pause_s:
-                        _log.warning("Redis is away (%s): %d entities wait", e, sum(len(p.records) for p in self._pending.values()))
+                        _log.warning(
+                            "Redis is away (%s): %d entities wait", e, sum(len(p.records) for p in self._pending.values())
+                        )
                     pause_s = min(LONGEST_PAUSE_S, pause_s * 2 + 0.1)
                     await asyncio.sleep(pause_s)
         finally:

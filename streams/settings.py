@@ -43,6 +43,10 @@ def _positive(default: float, help: str) -> Any:
     return _setting(default, help, "a number above 0", lambda v: v > 0)
 
 
+def _half_life(default: float, help: str) -> Any:
+    return _setting(default, help, "a number of seconds from 60 up", lambda v: v >= 60)
+
+
 def _ratio(default: float, help: str) -> Any:
     return _setting(default, help, "a number from 0 to 1", lambda v: 0 <= v <= 1)
 
@@ -100,16 +104,20 @@ class Settings:
     kafka_username: str = _optional("", "SASL user")
     kafka_password: Secret = _optional(Secret(""), "SASL password")
     # Topics
-    partitions: int = _count(8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024)
+    partitions: int = _count(
+        8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024
+    )
     replication: int = _count(1, "replicas of every topic created; 3 in production", 1, 9)
     # The score (model.md)
-    half_life_slow_s: float = _positive(30 * 86400.0, "half-life of reach, network and amplification: longer remembers longer")
-    half_life_day_s: float = _positive(86400.0, "half-life of the day counter, the base of daily rhythm")
-    half_life_fast_s: float = _positive(7200.0, "half-life of the trending board: shorter reacts faster, forgets faster")
+    half_life_slow_s: float = _half_life(30 * 86400.0, "half-life of reach, network and amplification: longer remembers longer")
+    half_life_day_s: float = _half_life(86400.0, "half-life of the day counter, the base of daily rhythm")
+    half_life_fast_s: float = _half_life(7200.0, "half-life of the trending board: shorter reacts faster, forgets faster")
     weight_like: float = _ratio(0.26, "what a like counts of a person")
     weight_reply: float = _ratio(0.63, "what a reply counts of a person")
     weight_share: float = _ratio(0.63, "what a share counts of a person")
-    network_weight: float = _setting(1.0, "b: how much the standing of engaged people adds", "a number from 0 up", lambda v: v >= 0)
+    network_weight: float = _setting(
+        1.0, "b: how much the standing of engaged people adds", "a number from 0 up", lambda v: v >= 0
+    )
     amplification_k: float = _positive(10.0, "k: posts before amplification counts half")
     usual_engagement_per_post: float = _positive(5.0, "m: weighted engagements per post that are neither good nor bad")
     overdispersion: float = _positive(1.0, "f: widens plus_minus; calibrated so that 90 % bands hold 90 % of the time")

@@ -89,7 +89,9 @@ class Worker:
         try:
             return self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"worker {self.pid} didn't end {STOP_S:.0f} s after SIGTERM; it said last:\n{self.log()}") from None
+            raise AssertionError(
+                f"worker {self.pid} didn't end {STOP_S:.0f} s after SIGTERM; it said last:\n{self.log()}"
+            ) from None
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -163,7 +165,9 @@ class Deployment:
         while not condition():
             self.check()
             if time.monotonic() > deadline:
-                raise AssertionError(f"no {what} after {timeout_s:.0f} s" + "".join(f"\nworker {w.pid}:\n{w.log()}" for w in self.workers))
+                raise AssertionError(
+                    f"no {what} after {timeout_s:.0f} s" + "".join(f"\nworker {w.pid}:\n{w.log()}" for w in self.workers)
+                )
             time.sleep(0.01)
 
     def assert_equal(self) -> Any:
@@ -253,7 +257,15 @@ class Load(threading.Thread):
         assert not self.is_alive()
 
 
-POISON = [b"no json", b"", b'{"id":', b'{"id":"x"}\n{"id":"y"}', b'{"id":"","kind":"like","actor":"a","author":"b","at":1}', b"\xff\xfe", b" "]
+POISON = [
+    b"no json",
+    b"",
+    b'{"id":',
+    b'{"id":"x"}\n{"id":"y"}',
+    b'{"id":"","kind":"like","actor":"a","author":"b","at":1}',
+    b"\xff\xfe",
+    b" ",
+]
 _encode = msgspec.json.encode
 
 
@@ -270,7 +282,13 @@ def lively_events(count: int, seed: int, start_s: float) -> list[Record]:
             elif drawn < 0.052:
                 records.append(Record(key, chance.choice(POISON)))
             elif drawn < 0.056:
-                own = {"id": f"self{seed}.{len(records)}", "kind": "like", "actor": key.decode(), "author": key.decode(), "at": start_s}
+                own = {
+                    "id": f"self{seed}.{len(records)}",
+                    "kind": "like",
+                    "actor": key.decode(),
+                    "author": key.decode(),
+                    "at": start_s,
+                }
                 records.append(Record(key, _encode(own)))
         if len(records) >= count:
             return records[:count]

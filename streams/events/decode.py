@@ -23,6 +23,7 @@ from streams.events.engagements import KINDS, TWEET
 MAX_RECORD_BYTES = 64 * 1024
 MAX_EPOCH_S = 253402300799.0  # 9999-12-31T23:59:59Z; a time in milliseconds is far beyond it
 MAX_TAG_CHARS = 256
+MAX_DEPTH = 64
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -69,6 +70,7 @@ class Events:
 
 _decoder = msgspec.json.Decoder(Event)
 _NUMBERS = {float, type(None)}
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]')
 _KIND_CODE = {name: code for code, name in enumerate(KINDS)}
 
 
@@ -134,6 +136,8 @@ def _decode_together(records: Sequence[bytes | None]) -> list[Event] | None:
     """Decode all records with one call; None when any of them needs a closer look."""
     if not records or None in records or b"" in records or max(map(len, records)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]  # None was just excluded
         return None
+    if any([_may_be_deep(r) for r in records if len(r) > MAX_DEPTH]):  # type: ignore[arg-type, union-attr]  # the same
+        return None
     joined = b"\n".join(records)  # type: ignore[arg-type]  # the same
     if joined.count(b"\n") != len(records) - 1:
         return None
@@ -163,6 +167,8 @@ def _decode_one(record: bytes | None) -> Event:
         raise InvalidEvent("the record is empty; expected a JSON object")
     if len(record) > MAX_RECORD_BYTES:
         raise InvalidEvent(f"the record has {len(record)} bytes; expected at most {MAX_RECORD_BYTES}")
+    if _may_be_deep(record) and _depth(record) > MAX_DEPTH:
+        raise InvalidEvent(f"nested more than {MAX_DEPTH} deep; expected a flat object")
     try:
         record.decode()
         return _decoder.decode(record)
@@ -172,6 +178,22 @@ def _decode_one(record: bytes | None) -> Event:
         raise InvalidEvent(str(e)) from None
     except RecursionError:
         raise InvalidEvent("nested too deeply to be an event") from None
+
+
+def _may_be_deep(record: bytes) -> bool:
+    return record.count(b"[") + record.count(b"{") > MAX_DEPTH
+
+
+def _depth(record: bytes) -> int:
+    """Return the deepest nesting of brackets outside strings: the decoder's own limit would depend on the stack it runs on."""
+    depth = deepest = 0
+    for token in _BRACKETS.findall(record):
+        if token in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in b"]}":
+            depth -= 1
+    return deepest
 
 
 def _needs_a_closer_look(e: Events) -> bool:

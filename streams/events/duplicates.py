@@ -20,7 +20,7 @@ WINDOW = 1_000_000
 BLOCK = 1024
 BLOCKS = 2048  # 2,097,152 offsets: what the window needs, and again for a replay after a crash
 _RING = BLOCK * BLOCKS
-_ENTRY = np.dtype([("offset", "<i8"), ("lo", "<u8"), ("hi", "<u8")])
+_ENTRY = np.dtype([("offset", "<i8"), ("previous", "<i8"), ("lo", "<u8"), ("hi", "<u8")])
 
 
 def event_hashes(ids: Sequence[str], undo: NDArray[np.bool_]) -> tuple[Hashes, Hashes]:
@@ -38,6 +38,8 @@ class DuplicateWindow:
         self._lo: Hashes = np.zeros(64, dtype=np.uint64)
         self._hi: Hashes = np.zeros(64, dtype=np.uint64)
         self._index = HashIndex()
+        # place -> where its id was accepted before, more than a window earlier: a replay from between the two needs it.
+        self._previous: dict[int, int] = {}
         self.dirty_blocks: set[int] = set()
 
     @property
@@ -49,13 +51,16 @@ class DuplicateWindow:
         """Return which events are duplicates, shape (n,), and remember the others. Offsets ascend."""
         known = self._index.find(lo, hi, self._lo, self._hi)
         at = np.where(known >= 0, self._offset[known], -1)
+        for i in np.flatnonzero(at >= offsets).tolist() if self._previous else ():
+            if at[i] > offsets[i]:
+                at[i] = self._previous.get(int(known[i]), -1)
         duplicate = (at >= 0) & (at < offsets) & (offsets - at <= WINDOW)
         # The first of several in this batch is the one accepted.
         order = np.lexsort((offsets, duplicate, hi, lo))
         a, b = lo[order], hi[order]
         again = np.r_[False, (a[1:] == a[:-1]) & (b[1:] == b[:-1])]
         duplicate[order[again]] = True
-        fresh = np.flatnonzero(~duplicate & ~((at == offsets) & (known >= 0)))
+        fresh = np.flatnonzero(~duplicate & (at != offsets))
         self._remember(lo[fresh], hi[fresh], offsets[fresh])
         return duplicate
 
@@ -68,15 +73,19 @@ class DuplicateWindow:
         self._lo, self._hi = grown(self._lo, size), grown(self._hi, size)  # type: ignore[assignment]  # the dtype stays the same
         self._offset = grown(self._offset, size)  # type: ignore[assignment]  # the dtype stays the same
         self._offset[old:] = -1
-        self._offset[places], self._lo[places], self._hi[places] = offsets, lo, hi
-        # An id seen again after the window has two places; the later one must be found, so the earlier is forgotten.
+        for place in self._previous.keys() & set(places.tolist()) if self._previous else ():
+            del self._previous[place]
         self._forget_older(lo, hi, places)
+        self._offset[places], self._lo[places], self._hi[places] = offsets, lo, hi
         self._index.insert(places, self._lo, lambda: np.flatnonzero(self._offset >= 0))
         self.dirty_blocks.update(np.unique(offsets // BLOCK).tolist())
 
     def _forget_older(self, lo: Hashes, hi: Hashes, places: Rows) -> None:
+        """Of an id seen again after the window the later place must be found; the earlier is kept as its `previous`."""
         found = self._index.find(lo, hi, self._lo, self._hi)
-        older = found[(found >= 0) & (found != places)]
+        again = found >= 0
+        older = found[again]
+        self._previous.update(zip(places[again].tolist(), self._offset[older].tolist(), strict=True))
         self._offset[older] = -1
         self._lo[older] = self._hi[older] = 0
 
@@ -88,6 +97,7 @@ class DuplicateWindow:
         held = places[self._offset[places] // BLOCK == block]
         entries = np.empty(len(held), dtype=_ENTRY)
         entries["offset"], entries["lo"], entries["hi"] = self._offset[held], self._lo[held], self._hi[held]
+        entries["previous"] = [self._previous.get(place, -1) for place in held.tolist()] if self._previous else -1
         return b"%d" % (block % BLOCKS), entries.tobytes()
 
     def load(self, values: Sequence[bytes]) -> None:
@@ -105,4 +115,6 @@ class DuplicateWindow:
         known = self._index.find(newest["lo"].copy(), newest["hi"].copy(), self._lo, self._hi)
         newest = newest[(known < 0) | (self._offset[known] < newest["offset"])]
         self._remember(newest["lo"].copy(), newest["hi"].copy(), newest["offset"].copy())
+        for entry in newest[newest["previous"] >= 0].tolist():
+            self._previous[entry[0] % _RING] = entry[1]
         self.dirty_blocks.clear()

@@ -12,7 +12,7 @@ from streams.events.decode import Events
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET
 from streams.intake.named import Accounts
 from streams.intake.recent import RecentTargets
-from streams.model import scoring, weighing
+from streams.model import weighing
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import FAVOUR_BIT, EntityRows
@@ -96,8 +96,7 @@ def _own(entities: EntityRows, own: Rows, of: Rows, at: Floats, settings: Settin
     reach, standing = np.zeros(len(own)), np.zeros(len(own))
     known = np.flatnonzero(own >= 0)
     if len(known):
-        r, g, engaged, made = entities.standing_inputs(own[known], when[known])
-        a = scoring.amplification(engaged, made, settings)
+        r, g, a = entities.standing_inputs(own[known], when[known])
         influence = (r + settings.network_weight * g) * np.exp2(a / 5)
         reach[known] = r
         standing[known] = np.minimum(5 * np.log2(1 + influence) / 99, 1.0)
@@ -120,9 +119,8 @@ def _budget(actors: ActorRows, rows: Rows, of: Rows, at: Floats, settings: Setti
     order = np.argsort(of, kind="stable")
     groups, first, group = np.unique(of[order], return_index=True, return_inverse=True)
     state = actors.rows[rows[groups]]
-    counts, newest = weighing.daily_rates(state["rate"], state["rate_at"], at[order], first, group)
-    last = np.r_[first[1:], len(order)] - 1
-    state["rate"] = counts[last] * np.exp2(-np.maximum(newest - at[order[last]], 0.0) / weighing.BUDGET_HALF_LIFE_S)
+    counts, newest = weighing.daily_counts(state["rate"], state["rate_at"], at[order], first, group)
+    state["rate"] = counts[np.r_[first[1:], len(order)] - 1]
     state["rate_at"] = newest
     actors.rows[rows[groups]] = state
     result = np.empty(len(of))

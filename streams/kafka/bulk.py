@@ -73,10 +73,14 @@ class BulkProducer:
                     while at < n and append(key=keys[at], value=values[at], timestamp=timestamp_ms) is not None:
                         at += 1
                 else:
-                    while at < n and append(key=keys[at], value=values[at], timestamp=timestamp_ms, headers=headers[at]) is not None:
+                    while (
+                        at < n and append(key=keys[at], value=values[at], timestamp=timestamp_ms, headers=headers[at]) is not None
+                    ):
                         at += 1
                 if at == first:
-                    raise DurabilityError(f"a record of {len(values[at] or b'')} bytes for {topic}[{partition}] is too large to send")
+                    raise DurabilityError(
+                        f"a record of {len(values[at] or b'')} bytes for {topic}[{partition}] is too large to send"
+                    )
                 batch.close()
                 counts.append(at - first)
                 futures.append(await self._producer.send_batch(batch, topic, partition=partition))

@@ -26,7 +26,9 @@ def faust_broker(settings: Settings) -> tuple[str, Any]:
     if security == "ssl":
         return url, faust.SSLCredentials(context)
     if not settings.kafka_username:
-        raise ConfigurationError(f"{PREFIX}KAFKA_USERNAME is ''; expected the SASL user, as {PREFIX}KAFKA_SECURITY is {security!r}")
+        raise ConfigurationError(
+            f"{PREFIX}KAFKA_USERNAME is ''; expected the SASL user, as {PREFIX}KAFKA_SECURITY is {security!r}"
+        )
     return url, faust.SASLCredentials(
         username=settings.kafka_username,
         password=settings.kafka_password.reveal(),

@@ -2,7 +2,10 @@
 
     I     = (R + b G) * 2^(A/5)
     score = min(100, 1 + 5 log2(1 + I))        five points are twice the influence
-    A     = P/(P + k) * clip(2.5 log2((E/P)/m), -10, 10)
+    A     = P'/(P' + k) * clip(2.5 log2((E/P)/m), -10, 10)
+
+P' is P as it was at the account's last post. With P as it is now an engagement after a long silence would find fewer posts behind an
+A that stood still until then, and lower the score; so only posting changes how much A is believed.
 """
 
 from __future__ import annotations
@@ -39,16 +42,34 @@ def _log2_or_minus_inf(x: Floats) -> Floats:
         return np.log2(x)
 
 
-def amplification(engaged: Floats, posts: Floats, settings: Settings) -> Floats:
-    """Return A, points: how much more (or less) than usual an account's posts are engaged with; 0 without posts."""
+def posts_then(posts: Floats, at_s: Floats, posted_at_s: Floats, half_life_s: float) -> Floats:
+    """Return P', the decayed posts as they were at the last post: P(at) * 2^((at - posted_at)/h)."""
+    return posts * np.exp2(np.clip((at_s - posted_at_s) / half_life_s, 0.0, 1000.0))
+
+
+def amplification(engaged: Floats, posts: Floats, then: Floats, settings: Settings) -> Floats:
+    """Return A, points: how much more (or less) than usual an account's posts are engaged with; 0 without posts.
+
+    Args:
+        engaged: E, decayed.
+        posts: P, decayed to the same time.
+        then: P', see `posts_then`.
+        settings: k and m.
+    """
     k, m = settings.amplification_k, settings.usual_engagement_per_post
     has_posts = posts > 0
-    p = np.where(has_posts, posts, 1.0)
-    return np.where(has_posts, p / (p + k) * np.clip(2.5 * _log2_or_minus_inf(np.maximum(engaged, 0.0) / p / m), -10, 10), 0.0)
+    lift = _log2_or_minus_inf(np.maximum(engaged, 0.0)) - np.log2(np.where(has_posts, posts, 1.0)) - np.log2(m)
+    return np.where(has_posts, then / (then + k) * np.clip(2.5 * lift, -10, 10), 0.0)
+
+
+def amplification_of(rows: NDArray[np.void], settings: Settings) -> Floats:
+    """Return A of entity rows."""
+    then = posts_then(rows["made"], rows["at"], rows["posted_at"].astype(np.float64), settings.half_life_slow_s)
+    return amplification(rows["engaged"], rows["made"], then, settings)
 
 
 def score(
-    reach: Floats, network: Floats, engaged: Floats, posts: Floats, fast: Floats, at_s: Floats, sketched: NDArray[np.bool_],
+    reach: Floats, network: Floats, a: Floats, engaged: Floats, fast: Floats, at_s: Floats, sketched: NDArray[np.bool_],
     settings: Settings,
 ) -> Scores:  # fmt: skip
     """Return the scores of entities whose counters stand at `at_s`.
@@ -56,14 +77,13 @@ def score(
     Args:
         reach: R, decayed count of distinct people.
         network: G, the same weighted by their standing.
+        a: A, amplification, points.
         engaged: E, decayed weighted engagements (slow).
-        posts: P, decayed posts (slow).
         fast: X, decayed weighted engagements (fast).
         at_s: the time all of these are exact at, epoch s.
         sketched: where R and G are estimates of a sketch.
         settings: half-lives and weights.
     """
-    a = amplification(engaged, posts, settings)
     base = reach + settings.network_weight * network
     influence = base * np.exp2(a / 5)
     r_pts = 5 * np.log2(1 + reach)

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 REGISTERS = 256
-STEPS = 8  # per octave: 255 of them span 32 octaves. At 16 the smallest register pushes the others into saturation once in 100 rows
+STEPS = (
+    8  # per octave: 255 of them span 32 octaves. At 16 the smallest register pushes the others into saturation once in 100 rows
+)
 EMPTY = np.int32(2**30)
 _SPAN = 255
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -16,8 +16,6 @@ REPEAT_WINDOW_S = 86400.0
 RECIPROCITY_COST = 0.5
 # A favour counts in full down to a tenth of a like's weight: fakes' favours are favours too.
 FULL_FAVOUR = 0.026
-# An exponent beyond which a decayed rate of one batch is only approximate; weights are bounded by 0..1 all the same.
-_CLIP = 30.0
 
 
 def trust_floor(floor: float, log_age_s: float, age_scale_s: float) -> float:
@@ -45,30 +43,26 @@ def budget(rate_per_day: Floats, budget_per_day: float) -> Floats:
     return np.minimum(1.0, budget_per_day / np.maximum(rate_per_day, 1e-9))
 
 
-def daily_rates(
-    rate: Floats, as_of_s: Floats, at_s: Floats, first: NDArray[np.intp], group: NDArray[np.intp]
+def daily_counts(
+    count: Floats, as_of_s: Floats, at_s: Floats, first: NDArray[np.intp], group: NDArray[np.intp]
 ) -> tuple[Floats, Floats]:
-    """Return each event's decayed daily rate including itself, and each group's newest time.
+    """Return, for each event, its actor's decayed count up to and with it, and the time all of an actor's counts are exact at.
 
-    Events are sorted by group and, inside, by offset. The rate of an actor is the sum of 2^(-elapsed/1 d) over its events,
-    times ln 2: steady traffic of n events a day reads n.
+    The count is sum of 2^(-(newest - t)/1 d), at the newest time of the actor so far: a back-dated event counts little, and finds the
+    count that the others have run up. Steady traffic of n events a day reads n/ln 2.
 
     Args:
-        rate: decayed count of each group at `as_of_s`, shape (groups,).
-        as_of_s: epoch s, shape (groups,); may be 0 for a new actor with rate 0.
-        at_s: event times, shape (n,).
+        count: of each group at `as_of_s`, shape (groups,).
+        as_of_s: epoch s, shape (groups,); may be 0 for a new actor with count 0.
+        at_s: event times, shape (n,), sorted by group and, inside, by offset.
         first: index of each group's first event.
         group: group of each event.
     """
-    newest = np.maximum.reduceat(at_s, first)
-    newest = np.maximum(newest, as_of_s)
-    back = np.clip((newest[group] - at_s) / BUDGET_HALF_LIFE_S, 0, _CLIP)
-    at_newest = np.exp2(-back)
-    running = np.cumsum(at_newest)
-    before_group = (running[first] - at_newest[first])[group]
-    carried = rate * np.exp2(-np.clip((newest - as_of_s) / BUDGET_HALF_LIFE_S, 0, 1000))
-    counts = (running - before_group + carried[group]) * np.exp2(back)
-    return counts, newest
+    newest = np.maximum(np.maximum.reduceat(at_s, first), as_of_s)
+    running = np.cumsum(np.exp2((at_s - newest[group]) / BUDGET_HALF_LIFE_S))
+    before_group = np.r_[0.0, running][first]
+    carried = count * np.exp2((as_of_s - newest) / BUDGET_HALF_LIFE_S)
+    return running - before_group[group] + carried[group], newest
 
 
 def reciprocity(favours: Floats) -> Floats:

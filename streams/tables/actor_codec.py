@@ -96,7 +96,9 @@ def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes]) -> None
 def _load_marker(table: ActorRows, value: bytes) -> None:
     marker = orjson.loads(value)
     if marker["version"] != VERSION:
-        raise ValueError(f"actors marker of version {marker['version']}; expected {VERSION}: a newer release wrote this changelog")
+        raise ValueError(
+            f"actors marker of version {marker['version']}; expected {VERSION}: a newer release wrote this changelog"
+        )
     table.log_since = marker["log_since"]
     for topic, state in marker["sources"].items():
         source = table.source(topic)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streams.columns.index import Rows
 from streams.columns.pool import Pool, grown
-from streams.model import decay, sketch
+from streams.model import decay, scoring, sketch
 from streams.settings import Settings
 from streams.tables.keyed import KeyedRows
 
@@ -30,6 +30,7 @@ ROW = np.dtype(
         ("reach", "<f8"),  # R
         ("network", "<f8"),  # G
         ("published", "<f4"),  # score last sent as a change event; 1 before the first
+        ("posted_at", "<u4"),  # newest post, whole seconds: see `scoring.posts_then`
         ("before", "<f4"),  # score before the change event of version `off`; 0 where that version sent none
     ]
 )  # fmt: skip
@@ -129,7 +130,7 @@ class EntityRows(KeyedRows):
                 self.rows[column][rows[sketched]] = np.maximum(guess + delta, 0.0)
 
     def standing_inputs(self, rows: Rows, at_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Return R, G, E, P of rows faded to `at_s` (A needs no time): what intake weighs an actor by."""
+        """Return R and G of rows faded to `at_s`, and A, which stands still: what intake weighs an actor by."""
         picked = self.rows[rows]
         left = decay.fade(np.maximum(at_s - picked["at"], 0.0), self.settings.half_life_slow_s)
-        return picked["reach"] * left, picked["network"] * left, picked["engaged"], picked["made"]
+        return picked["reach"] * left, picked["network"] * left, scoring.amplification_of(picked, self.settings)

@@ -14,13 +14,13 @@ import orjson
 from numpy.typing import NDArray
 
 from streams.columns.index import Rows
+from streams.entities import parse
 from streams.events.engagements import KINDS
 from streams.model import scoring
 from streams.tables.causes import settle_causes
 from streams.tables.entity_codec import Marker, encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
 
-_ACCOUNT = len(b"account:")
 _KINDS = [kind.encode() for kind in KINDS]
 HYSTERESIS = 0.2
 
@@ -64,8 +64,9 @@ def score_records(table: EntityRows, rows: Rows) -> list[bytes]:
 
 def _scores(table: EntityRows, rows: Rows, state: NDArray[np.void]) -> scoring.Scores:
     sketched = table.sketch_of[rows] > 0
+    a = scoring.amplification_of(state, table.settings)
     return scoring.score(
-        state["reach"], state["network"], state["engaged"], state["made"], state["fast"], state["at"], sketched, table.settings
+        state["reach"], state["network"], a, state["engaged"], state["fast"], state["at"], sketched, table.settings
     )
 
 
@@ -89,9 +90,11 @@ def _changes(rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], ta
     # Points a contribution is worth at the score it led to: d score / d I = 5/ln 2 / (1 + I) = 5/ln 2 * 2^(-(score - 1)/5).
     slopes = (7.2135 * np.exp2(-(score - 1) / 5)).tolist()
     changes = []
-    for row, before, after, slope in zip(rows.tolist(), _rendered(state["before"]), _rendered(state["published"]), slopes, strict=True):
+    for row, before, after, slope in zip(
+        rows.tolist(), _rendered(state["before"]), _rendered(state["published"]), slopes, strict=True
+    ):
         causes = [
-            b'{"kind":"%b","actor":%b,"points":%.4f}' % (_KINDS[kind], orjson.dumps(actor[_ACCOUNT:].decode()), weight * slope)
+            b'{"kind":"%b","actor":%b,"points":%.4f}' % (_KINDS[kind], orjson.dumps(parse(actor.decode()).id), weight * slope)
             for weight, kind, actor in sorted(table.causes.pop(row, ()), reverse=True)
         ]
         changes.append(b',"change":{"before":%b,"after":%b,"causes":[%b]}}' % (before, after, b",".join(causes)))

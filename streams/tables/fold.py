@@ -81,6 +81,9 @@ def _add(table: EntityRows, rows: Rows, position: Rows, record: Engagements, cho
     ):
         state[column] = decay.folded(state[column], before, newest, value, at, position, half_life_s)
     state["at"] = newest
+    posted = state["posted_at"].astype(np.float64)
+    np.maximum.at(posted, position[post], at[post])
+    state["posted_at"] = posted.astype(np.uint32)
     table.rows[rows] = state
 
     person = np.flatnonzero(~post & (weight > 0))

@@ -13,6 +13,8 @@ from streams.columns.index import Rows
 from streams.model import sketch
 from streams.tables.entity_rows import FAVOUR_BIT, MOST_EXACT, PERSON, SKETCH, EntityRows
 
+# An undo names the contact it takes back by time and weight, which the actor's row remembers in 32 bits.
+SAME_CONTACT = 1e-6
 _RING = SKETCH["favours"].shape[0]
 
 
@@ -94,7 +96,7 @@ def _fold_one(
         identity = entry[0] >> 1
         held = people.get(identity)
         if taken_back:
-            if held is not None and abs(held[1] - entry[1]) < 1e-9:
+            if held is not None and abs(held[1] - entry[1]) < SAME_CONTACT:
                 del people[identity]
         elif held is None:
             people[identity] = entry
@@ -124,7 +126,9 @@ def _switch(table: EntityRows, people_of_row: dict[int, NDArray[np.void]]) -> No
         exact = np.bincount(owner, np.exp2(people[column] - at[owner] / h), minlength=len(rows))
         new[column + "_delta"] = exact - sketch.estimate(new[column], new[column + "_base"], at, h)
     new["delta_at"] = at
-    favour = (people["person"] & FAVOUR_BIT) > 0
+    # Those whose contact is strongest: sets have no order, and the ring must not depend on how batches were cut.
+    by_strength = np.lexsort((people["person"], people["reach"]))
+    favour = by_strength[(people["person"][by_strength] & FAVOUR_BIT) > 0]
     new["favours"] = _remembered(new["favours"], owner[favour], people["person"][favour])
     table.sketches[places] = new
 

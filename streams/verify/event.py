@@ -8,6 +8,8 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple, NoReturn
 
+MAX_DEPTH = 64
+
 MAX_BYTES = 65_536
 LAST_SECOND_S = 253_402_300_799  # 9999-12-31T23:59:59Z
 KINDS = {"tweet": 0, "like": 1, "share": 2, "reply": 3}
@@ -43,6 +45,8 @@ def parse(value: bytes | None) -> Event | None:
         return None
     try:
         text = value.decode()
+        if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+            return None
         found = _json.decode(text)
         if "\\u" in text:
             json.dumps(found, ensure_ascii=False).encode()  # an escaped half of a surrogate pair is no character
@@ -51,6 +55,24 @@ def parse(value: bytes | None) -> Event | None:
         return _event(found)
     except (_Refused, ValueError, RecursionError):  # UnicodeError and JSONDecodeError are ValueErrors
         return None
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets outside strings are nested."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for c in text:
+        if in_string:
+            in_string = escaped or c != '"'
+            escaped = c == "\\" and not escaped
+        elif c == '"':
+            in_string = True
+        elif c in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif c in "]}":
+            depth -= 1
+    return deepest
 
 
 def _not_json(_: str) -> NoReturn:

@@ -30,7 +30,9 @@ def shown(row: np.void, is_sketched: bool, settings: Settings) -> Shown:
     if made > 0:
         ratio = engaged / made / settings.usual_engagement_per_post
         lift = 2.5 * log2(ratio) if ratio > 0 else -inf
-        a = made / (made + settings.amplification_k) * min(10.0, max(-10.0, lift))
+        # How much it is believed goes by the posts as they were at the last one.
+        then = made * 2 ** min(1000.0, max(0.0, at - int(row["posted_at"])) / settings.half_life_slow_s)
+        a = then / (then + settings.amplification_k) * min(10.0, max(-10.0, lift))
     base = reach + settings.network_weight * network
     influence = base * 2 ** (a / 5)
     points = [5 * log2(1 + x) for x in (reach, base, influence)]

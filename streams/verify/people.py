@@ -17,7 +17,7 @@ from streams.verify.log import Floats, Ints, Log
 
 MOST_EXACT = 32
 _ROWS_AT_ONCE = 2000  # 4 MB of registers
-_SAME_CONTACT = 1e-9  # log2 of weight: an undo names the contact it takes back by its weight and time
+_SAME_CONTACT = 1e-6  # log2 of weight: an undo names the contact it takes back by its weight and time
 _PERSON_BITS = ~np.uint64(1)
 _WIDEST = 255  # steps of 1/8 octave that a register of 8 bits can stand above the smallest
 

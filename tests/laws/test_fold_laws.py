@@ -146,12 +146,13 @@ def test_one_person_adds_at_most_one_to_anothers_reach(others, spread_s, kinds):
 
 
 def _score_at(table: EntityRows, at_s: float) -> float:
-    """Return what the formula gives for the only row, everything faded to `at_s`."""
+    """Return what a reader shows of the only row at `at_s`: R and G faded, A as it stood at the row's last update."""
     row = table.rows[table.live()]
     left = 2 ** ((row["at"] - at_s) / SETTINGS.half_life_slow_s)
-    columns = [row[name] * left for name in ("reach", "network", "engaged", "made")]
+    a = scoring.amplification_of(row, SETTINGS)
     sketched = table.sketch_of[table.live()] > 0
-    return scoring.score(*columns, row["fast"], np.array([at_s]), sketched, SETTINGS).score.item()
+    columns = (row["reach"] * left, row["network"] * left, a, row["engaged"] * left, row["fast"])
+    return scoring.score(*columns, np.array([at_s]), sketched, SETTINGS).score.item()
 
 
 @few

@@ -72,7 +72,8 @@ def test_the_larger_forward_weight_is_the_larger_decayed_weight(w, v, at, gap, n
 
 
 def scores(reach, network=0.0, engaged=0.0, posts=0.0, fast=0.0, at=1.7e9, sketched=False):
-    values = (column(v) for v in (reach, network, engaged, posts, fast, at))
+    a = scoring.amplification(column(engaged), column(posts), column(posts), SETTINGS)
+    values = (column(reach), column(network), a, column(engaged), column(fast), column(at))
     return scoring.score(*values, np.array([sketched]), SETTINGS)
 
 
@@ -149,16 +150,17 @@ def test_the_other_factors_are_from_0_to_1(rate, favours, log_age_s):
     st.floats(0, 100),
     st.floats(1.7e9 - 10 * 86400, 1.7e9 + 86400),
 )
-def test_a_daily_rate_is_the_decayed_count_of_the_events_up_to_it(actors, rate, as_of):
+def test_a_daily_count_is_of_the_events_so_far_at_the_newest_time(actors, rate, as_of):
     sizes = [len(times) for times in actors]
     first = np.cumsum([0, *sizes[:-1]])
     group = np.repeat(np.arange(len(actors)), sizes)
     at = column(*(t for times in actors for t in times))
     n = len(actors)
-    counts, newest = weighing.daily_rates(np.full(n, rate), np.full(n, as_of), at, first, group)
+    counts, newest = weighing.daily_counts(np.full(n, rate), np.full(n, as_of), at, first, group)
     expected = []
     for times in actors:
-        for i, now in enumerate(times):
+        now = max(*times, as_of)
+        for i in range(len(times)):
             seen = sum(2.0 ** ((t - now) / 86400) for t in times[: i + 1])
             expected.append(seen + rate * 2.0 ** ((as_of - now) / 86400))
     assert np.allclose(counts, expected, rtol=1e-6)

@@ -93,7 +93,7 @@ def test_a_child_process_sees_the_same_settings() -> None:
         kafka="a:9092,b:9093",
         kafka_password=Secret(PASSWORD),
         topics_enabled=False,
-        half_life_slow_s=1e-7,
+        weight_like=1e-7,
         network_weight=0.1 + 0.2,
         redis_prefix="ünïcode {}:",
     )
