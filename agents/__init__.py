@@ -1,4 +1,4 @@
-"""What runs, in the order an event meets it:
+"""What runs, in the order an event meets it.
 
     events      -> intake    decode, refuse, weigh, fan out          -> engagements
     engagements -> scorer    fold, score, decide what changed        -> scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.events import Event
@@ -52,8 +52,8 @@ class CloutstreamApp(faust.App):
         super().__init__(settings.app_id, **options)
         self.actors: ColumnTable[ActorState] = self._table("actors", ActorState)
         self.entities: ColumnTable[EntityState] = self._table("entities", lambda p: EntityState(settings, p))
-        self.on_partitions_revoked.connect(self._on_revoked)
-        self.on_rebalance_complete.connect(self._on_recovered)
+        self.on_partitions_revoked.connect(cast(Any, self._on_revoked))
+        self.on_rebalance_complete.connect(cast(Any, self._on_recovered))
 
     def _table(self, name: str, new_state: Any) -> Any:
         topic = self.ranges(f"{self.settings.app_id}-{name}-changelog", acks=False)

@@ -1,7 +1,7 @@
 """The tick: how often what was taken becomes durable. Short while live, stretched while draining a backlog.
 
-An entity costs the same per flush however often it was touched, so a longer tick is cheaper per event; while there is a backlog nobody
-sees the difference.
+An entity costs the same per flush however often it was touched, so a longer tick is cheaper per event; while there is a
+backlog nobody sees the difference.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ class Intake:
         """Take a fetched range of an input partition."""
         settings, p = self.app.settings, content.partition
         tp = TP(content.topic, p)
-        actors = self.app.actors.state(p).table
-        entities = self.app.entities.state(p).table
+        actors = self.app.actors.partition(p).table
+        entities = self.app.entities.partition(p).table
         position = actors.source(content.topic).position
         first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
         for start in range(first, len(content), ROUND_EVENTS):
@@ -100,7 +100,7 @@ class Intake:
 
     async def flush(self, partition: int) -> None:
         """Make durable what was taken of a partition: actors and ids, then the marker; then its events may be committed."""
-        table = self.app.actors.state(partition).table
+        table = self.app.actors.partition(partition).table
         tps = [TP(topic, partition) for topic in self.app.settings.topic_names]
         while any(not self._rounds[tp].done() for tp in tps if tp in self._rounds):
             for tp in tps:

@@ -1,7 +1,7 @@
 """Publisher: scores in, Redis out. Coalesce, then write absolute, versioned values: hashes, boards, change feed, history.
 
-Redis away for any time only grows the set of entities to write; a wiped Redis is noticed by its missing epoch and filled again from
-the tables, beside the boards that readers see, which change places when all partitions are done.
+Redis away for any time only grows the set of entities to write; a wiped Redis is noticed by its missing epoch and filled
+again from the tables, beside the boards that readers see, which change places when all partitions are done.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import redis
@@ -113,11 +113,11 @@ class Publisher:
         upto = pending.next_offset
         now = time.time()
         items, times = [], []
-        for offset, value, key in sorted((offset, value or b"", key) for key, (offset, value) in records.items()):
-            if not value:
+        for offset, record, key in sorted((offset, value or b"", key) for key, (offset, value) in records.items()):
+            if not record:
                 items.append(published.expired(key.decode()))
                 continue
-            item, at = published.entry(value, offset, now)
+            item, at = published.entry(record, offset, now)
             items.append(item)
             times.append(at)
         try:
@@ -144,7 +144,7 @@ class Publisher:
         for p in sorted(self.app.owned):
             pending = self._pending.setdefault(p, _Pending())
             if pending.rebuilt != token:
-                table = self.app.entities.state(p).table
+                table = self.app.entities.partition(p).table
                 rows = table.live()
                 for first in range(0, len(rows), REBUILD_SLICE):
                     part = rows[first : first + REBUILD_SLICE]
@@ -163,7 +163,7 @@ class Publisher:
         p50, p99 = np.percentile(np.concatenate(recent), [50, 99]) * 1000 if recent else (0.0, 0.0)
         watermark = 0.0
         for p in sorted(self.app.owned):
-            table = self.app.entities.state(p).table
+            table = self.app.entities.partition(p).table
             watermark = max(watermark, table.watermark)
             stats: dict[str, Any] = {
                 **self._intake.shown.get(p, {}),
@@ -181,7 +181,7 @@ class Publisher:
 
     def _committed(self, partition: int) -> int:
         tp = TP(self.app.settings.scores_topic, partition)
-        return self.app.durable.get(tp, 0) or self.app.consumer._committed_offset.get(tp) or 0
+        return self.app.durable.get(tp, 0) or cast(Any, self.app.consumer)._committed_offset.get(tp) or 0
 
 
 def add_publisher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Publisher:

@@ -37,14 +37,14 @@ class Scorer:
 
     async def take(self, content: Range) -> None:
         """Fold a fetched range of an engagements partition."""
-        table = self.app.entities.state(content.partition).table
+        table = self.app.entities.partition(content.partition).table
         for offset, value in zip(content.offsets, content.values, strict=True):
             fold(table, decode(value or b""), offset)
             await asyncio.sleep(0)
 
     async def flush(self, partition: int) -> None:
         """Make durable what was folded into a partition, and publish its scores to the scores topic."""
-        state: EntityState = self.app.entities.state(partition)
+        state: EntityState = self.app.entities.partition(partition)
         table, settings = state.table, self.app.settings
         flush = take_flush(table)
         done = self.durable_offset.get(partition, -1)

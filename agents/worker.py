@@ -23,5 +23,7 @@ def run(settings: Settings) -> int:
     gc.set_threshold(200_000, 20, 100)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     worker = faust.Worker(build(settings), loglevel="WARN", redirect_stdouts=False, quiet=True)
-    worker.execute_from_commandline()
-    return 0
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as e:
+        return int(e.code or 0)

@@ -1,4 +1,4 @@
-"""Ending the process when going on would lose or double something: everything needed is in Kafka, and a supervisor starts it again."""
+"""Ending the process when going on would lose or double something: all it needs is in Kafka, and a supervisor starts it again."""
 
 from __future__ import annotations
 

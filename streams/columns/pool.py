@@ -6,6 +6,8 @@ capacity. All operations take a batch of rows.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +18,14 @@ def ragged(starts: Rows, counts: Rows) -> Rows:
     """Return the concatenated ranges [starts[i], starts[i] + counts[i]), shape (sum(counts),)."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - counts), counts)
+    flat: Rows = np.arange(total) + np.repeat(starts - (ends - counts), counts)
+    return flat
 
 
-def grown(array: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+_T = TypeVar("_T", bound=np.generic)
+
+
+def grown(array: NDArray[_T], size: int) -> NDArray[_T]:
     """Return `array` with room for `size` items: 12 % more than asked, so growth is rare and slack small."""
     if size <= len(array):
         return array
@@ -61,14 +67,14 @@ class Pool:
     """
 
     def __init__(self, dtype: np.dtype[np.void], most: int) -> None:
-        self.entries = np.zeros(64, dtype=dtype)
+        self.entries: NDArray[np.void] = np.zeros(64, dtype=dtype)
         self.most = most
         self._end = 0
         self._free: dict[int, list[int]] = {}
         # Per row: where its run starts, how long the run is, how much of it is used.
-        self.start = np.zeros(64, dtype=np.int64)
-        self.capacity = np.zeros(64, dtype=np.uint8)
-        self.count = np.zeros(64, dtype=np.uint8)
+        self.start: NDArray[np.int64] = np.zeros(64, dtype=np.int64)
+        self.capacity: NDArray[np.uint8] = np.zeros(64, dtype=np.uint8)
+        self.count: NDArray[np.uint8] = np.zeros(64, dtype=np.uint8)
 
     @property
     def nbytes(self) -> int:
@@ -117,6 +123,6 @@ class Pool:
             fresh = len(where) - reused
             starts[where[reused:]] = self._end + capacity * np.arange(fresh)
             self._end += capacity * fresh
-        self.entries = grown(self.entries, self._end)  # type: ignore[assignment]  # the dtype stays the same
+        self.entries = grown(self.entries, self._end)
         self.start[rows] = starts
         self.capacity[rows] = capacities

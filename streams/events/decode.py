@@ -1,8 +1,8 @@
-"""From raw records to columns of valid events; each record that is refused becomes a dead letter with its reason.
+r"""From raw records to columns of valid events; each record that is refused becomes a dead letter with its reason.
 
-A batch is decoded by one call over the joined records, but only when no record is null, empty or holds a newline: `A\\nB`, empty,
-`C` would decode to three events from three records, misattributed. When that call fails, or can't be used, records are decoded one
-by one and only the bad ones are lost.
+A batch is decoded by one call over the joined records, but only when no record is null, empty or holds a newline: `A\nB`,
+empty, `C` would decode to three events from three records, misattributed. When that call fails, or can't be used, records
+are decoded one by one and only the bad ones are lost.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def epoch_s(value: float | str, name: str) -> float:
 
 def decode_events(records: Sequence[bytes | None]) -> tuple[Events, list[Refused]]:
     """Return the valid events of a batch and the records refused. Never raises for what a record holds."""
-    events, indices, refused = _decode_together(records), None, []
+    indices: list[int] | None = None
+    refused: list[Refused] = []
+    events = _decode_together(records)
     if events is None:
         events, indices, refused = _decode_singly(records)
     columns = _columns(events)
@@ -136,7 +138,7 @@ def _decode_together(records: Sequence[bytes | None]) -> list[Event] | None:
     """Decode all records with one call; None when any of them needs a closer look."""
     if not records or None in records or b"" in records or max(map(len, records)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]  # None was just excluded
         return None
-    if any([_may_be_deep(r) for r in records if len(r) > MAX_DEPTH]):  # type: ignore[arg-type, union-attr]  # the same
+    if any([_may_be_deep(r) for r in records if len(r) > MAX_DEPTH]):  # type: ignore[arg-type]  # the same
         return None
     joined = b"\n".join(records)  # type: ignore[arg-type]  # the same
     if joined.count(b"\n") != len(records) - 1:

@@ -1,8 +1,8 @@
 """Which events of a partition were accepted before: exact over a window of offsets (`design.md` 3.7).
 
-A duplicate is the same (id, undo) accepted at a smaller offset, at most a million offsets back; at a smaller one, so that an event
-replayed after a crash doesn't meet itself. Ids are kept for twice that in a ring of blocks: a block holds the ids of 1,024
-consecutive offsets, is one record of the changelog, and gives its place to a later block, so compaction bounds it.
+A duplicate is the same (id, undo) accepted at a smaller offset, at most a million offsets back; at a smaller one, so that an
+event replayed after a crash doesn't meet itself. Ids are kept for twice that in a ring of blocks: a block holds the ids of
+1,024 consecutive offsets, is one record of the changelog, and gives its place to a later block, so compaction bounds it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class DuplicateWindow:
         places: Rows = offsets % _RING
         size = min(_RING, int(places.max()) + 1)
         old = len(self._offset)
-        self._lo, self._hi = grown(self._lo, size), grown(self._hi, size)  # type: ignore[assignment]  # the dtype stays the same
-        self._offset = grown(self._offset, size)  # type: ignore[assignment]  # the dtype stays the same
+        self._lo, self._hi = grown(self._lo, size), grown(self._hi, size)
+        self._offset = grown(self._offset, size)
         self._offset[old:] = -1
         for place in self._previous.keys() & set(places.tolist()) if self._previous else ():
             del self._previous[place]

@@ -92,7 +92,7 @@ def encode(batch: Engagements) -> bytes:
     topic = batch.source_topic.encode()
     header = _HEADER.pack(VERSION, len(topic), batch.source_partition, len(batch), len(batch.names), batch.base_offset)
     lengths = np.fromiter(map(len, batch.names), dtype="<u2", count=len(batch.names))
-    columns = [
+    columns: list[NDArray[Any]] = [
         batch.at, batch.lo, batch.hi, batch.e, batch.target, batch.actor, batch.kind_weight, batch.trust, batch.budget,
         batch.repeat, batch.reciprocity, batch.standing, lengths, batch.flags,
     ]  # fmt: skip
@@ -110,16 +110,17 @@ def decode(value: bytes) -> Engagements:
     _, topic_len, partition, n, m, base = _HEADER.unpack_from(value)
     position = _HEADER.size
 
-    def take(dtype: str, count: int) -> NDArray[np.generic]:
+    def take(dtype: str, count: int) -> NDArray[Any]:
         nonlocal position
-        column: NDArray[np.generic] = np.frombuffer(value, dtype, count, position)
+        column: NDArray[Any] = np.frombuffer(value, dtype, count, position)
         position += column.nbytes
         return column
 
     at, lo, hi = take("<f8", n), take("<u8", m), take("<u8", m)
     e, target, actor = take("<u4", n), take("<u4", n), take("<u4", n)
-    factors = [take("<f4", n) for _ in range(6)]
+    factors = (take("<f4", n), take("<f4", n), take("<f4", n), take("<f4", n), take("<f4", n))
+    standing = take("<f4", n)
     lengths, flags = take("<u2", m), take("u1", n)
     topic = value[position : position + topic_len].decode()
     names = _Names(value, np.cumsum(lengths, dtype=np.int64) + position + topic_len, lengths)
-    return Engagements(topic, partition, base, at, e, target, actor, *factors, flags, lo, hi, names)  # type: ignore[arg-type]  # np.frombuffer's dtype is a string here
+    return Engagements(topic, partition, base, at, e, target, actor, *factors, standing, flags, lo, hi, names)

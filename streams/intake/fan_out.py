@@ -65,18 +65,21 @@ def fan_out(
         e, t = event[mine], target[mine]
         distinct, place = np.unique(np.concatenate([t, accounts.actor[e]]), return_inverse=True)
         base = int(offsets[e[0]])
+        f32 = {f: getattr(factors, f)[e].astype(np.float32) for f in Factors.__slots__}
         records[p] = Engagements(
-            source_topic, source_partition, base,
-            at[e],
-            (offsets[e] - base).astype(np.uint32),
-            place[: len(mine)].astype(np.uint32),
-            place[len(mine) :].astype(np.uint32),
-            *(getattr(factors, f)[e].astype(np.float32) for f in Factors.__slots__),
-            flags[e],
-            lo[distinct],
-            hi[distinct],
-            [names[i] for i in distinct.tolist()],
-        )  # fmt: skip
+            source_topic=source_topic,
+            source_partition=source_partition,
+            base_offset=base,
+            at=at[e],
+            e=(offsets[e] - base).astype(np.uint32),
+            target=place[: len(mine)].astype(np.uint32),
+            actor=place[len(mine) :].astype(np.uint32),
+            **f32,
+            flags=flags[e],
+            lo=lo[distinct],
+            hi=hi[distinct],
+            names=[names[i] for i in distinct.tolist()],
+        )
     return records
 
 

@@ -38,8 +38,14 @@ class RecentTargets:
     """
 
     def __init__(
-        self, actors: ActorRows, rows: Rows, target: NDArray[np.uint64], at: Floats, kind: NDArray[np.uint8], undo: NDArray[np.bool_]
-    ) -> None:  # fmt: skip
+        self,
+        actors: ActorRows,
+        rows: Rows,
+        target: NDArray[np.uint64],
+        at: Floats,
+        kind: NDArray[np.uint8],
+        undo: NDArray[np.bool_],
+    ) -> None:
         self._actors = actors
         self._rows, owner = np.unique(rows, return_inverse=True)
         self._held, held_owner = actors.targets.gather(self._rows)
@@ -85,7 +91,7 @@ class RecentTargets:
 
     def undone(self) -> list[Undone]:
         """Return what each undo of the batch takes back; one whose original isn't remembered is left out."""
-        found = []
+        found: list[Undone] = []
         for event in np.flatnonzero(self._undo).tolist():
             group, at, kind = self._group[event], int(self._at[event]), self._kind[event]
             earlier = np.flatnonzero((self._group[:event] == group) & ~self._undo[:event] & (self._kind[:event] == kind))

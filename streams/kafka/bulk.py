@@ -1,7 +1,8 @@
 """Sending many records at once: whole record batches per partition through aiokafka, acknowledged before the call returns.
 
-A record costs about a fifth of a microsecond here, against tens through `send()`. A failed batch raises `DurabilityError`: the process
-ends before anything after it is tried, because aiokafka goes on with the next batch after a failed one, which would hide the loss.
+A record costs about a fifth of a microsecond here, against tens through `send()`. A failed batch raises `DurabilityError`:
+the process ends before anything after it is tried, because aiokafka goes on with the next batch after a failed one, which
+would hide the loss.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`kafka+batch://`: a Faust transport whose messages are fetched ranges, not records.
 
-Stock Faust builds four futures and tasks for each message: hundreds of microseconds. Here one message is all records fetched for one
-partition, so that cost is paid once for thousands of events. The rest of Faust (assignment, changelog recovery, flow control)
-works unchanged, because a range is as good a message as a record: its offset is that of its last record.
+Stock Faust builds four futures and tasks for each message: hundreds of microseconds. Here one message is all records fetched
+for one partition, so that cost is paid once for thousands of events. The rest of Faust (assignment, changelog recovery, flow
+control) works unchanged, because a range is as good a message as a record: its offset is that of its last record.
 
 Commits don't follow Faust's acks, which fire when an agent asks for its next item, before a flush. What may be committed is what
 `DurableOffsets` says is durable.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, cast
 
 import aiokafka
@@ -26,7 +26,7 @@ from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
 
 
-class _LightRecords(fetcher.PartitionRecords):
+class _LightRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
     """Yields the parser's own records: building a `ConsumerRecord` from each would cost more than parsing it."""
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
@@ -42,7 +42,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        settings = self.app.settings
+        settings = cast(Any, self.app).settings
         # Faust hard-codes 1,500 ms, and aiokafka has one fetch in flight per broker: an empty partition would hold up a full one.
         consumer._fetch_max_wait_ms = settings.fetch_wait_ms
         return consumer
@@ -73,7 +73,7 @@ class BatchConsumer(driver.Consumer):
             # A rebalance came in between: what was fetched may belong to nobody. Read again from what is committed.
             try:
                 await self.perform_seek()
-            except Exception as e:  # noqa: BLE001  # as Faust: the rebalance that follows seeks again
+            except Exception as e:  # as Faust: the rebalance that follows seeks again
                 self.log.warning("could not seek while the flow was stopped: %r", e)
             return
         for tp, fetched in records.items():
@@ -88,12 +88,13 @@ class BatchConsumer(driver.Consumer):
 
     def _range_message(self, tp: TP, fetched: list[Any], generation_id: int) -> Message:
         last = fetched[-1]
-        content = Range(
+        content: Any = Range(
             tp.topic, tp.partition, [r.offset for r in fetched], [r.timestamp for r in fetched], [r.key for r in fetched],
             [r.value for r in fetched],
         )  # fmt: skip
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, content, None, 0, 0, tp,
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, content,
+            None, 0, 0, tp,
             generation_id=generation_id,
         )  # fmt: skip
 
@@ -115,8 +116,8 @@ class BatchConsumer(driver.Consumer):
         self._unacked_messages.discard(message)
         return True
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterable[TP]:
-        return [tp for tp in self.durable if topics is None or tp in topics or tp.topic in topics]
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter([tp for tp in self.durable if topics is None or tp in topics or tp.topic in topics])
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         return {tp: self.durable[tp] for tp in tps if self._should_commit(tp, self.durable[tp])}

@@ -4,8 +4,8 @@
     score = min(100, 1 + 5 log2(1 + I))        five points are twice the influence
     A     = P'/(P' + k) * clip(2.5 log2((E/P)/m), -10, 10)
 
-P' is P as it was at the account's last post. With P as it is now an engagement after a long silence would find fewer posts behind an
-A that stood still until then, and lower the score; so only posting changes how much A is believed.
+P' is P as it was at the account's last post. With P as it is now an engagement after a long silence would find fewer posts
+behind an A that stood still until then, and lower the score; so only posting changes how much A is believed.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def _plus_minus(influence: Floats, sketched: NDArray[np.bool_], overdispersion: 
     """Return the half-width in points: 7.21 sqrt(f I)/(1 + I), and the sketch's own error in quadrature."""
     slope = 7.21 / (1 + influence)  # points per unit of influence: 5/ln 2
     sampling = np.where(sketched, SKETCH_RELATIVE_ERROR * influence, 0.0)
-    return slope * np.sqrt(overdispersion * influence + sampling**2)
+    half_width: Floats = slope * np.sqrt(overdispersion * influence + sampling**2)
+    return half_width
 
 
 def today(key: float, now_s: float, half_life_s: float) -> float:

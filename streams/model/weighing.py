@@ -35,12 +35,14 @@ def trust(age_s: Floats, active_days: Floats, own_reach: Floats, floor: Floats, 
     """
     age = np.minimum(1.0, np.log1p(np.maximum(age_s, 0.0) / age_scale_s))
     presence = np.maximum(1 - np.exp(-active_days / ACTIVE_DAYS_SCALE), 1 - np.exp(-own_reach / OWN_REACH_SCALE))
-    return floor + (1 - floor) * age * presence
+    result: Floats = floor + (1 - floor) * age * presence
+    return result
 
 
 def budget(rate_per_day: Floats, budget_per_day: float) -> Floats:
     """Return min(1, budget/rate): who engages with everything gives little with each."""
-    return np.minimum(1.0, budget_per_day / np.maximum(rate_per_day, 1e-9))
+    factor: Floats = np.minimum(1.0, budget_per_day / np.maximum(rate_per_day, 1e-9))
+    return factor
 
 
 def daily_counts(
@@ -48,8 +50,8 @@ def daily_counts(
 ) -> tuple[Floats, Floats]:
     """Return, for each event, its actor's decayed count up to and with it, and the time all of an actor's counts are exact at.
 
-    The count is sum of 2^(-(newest - t)/1 d), at the newest time of the actor so far: a back-dated event counts little, and finds the
-    count that the others have run up. Steady traffic of n events a day reads n/ln 2.
+    The count is sum of 2^(-(newest - t)/1 d), at the newest time of the actor so far: a back-dated event counts little, and
+    finds the count that the others have run up. Steady traffic of n events a day reads n/ln 2.
 
     Args:
         count: of each group at `as_of_s`, shape (groups,).

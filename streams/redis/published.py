@@ -53,9 +53,8 @@ def entry(value: bytes, offset: int, published_at_s: float) -> tuple[list[Any], 
         raise ValueError(f"not a score record of this version: {value[:120]!r}")
     name_json, *numbers, standing, trending, change = found.groups()
     name = name_json[1:-1] if "\\" not in name_json else orjson.loads(name_json)
-    item = [
-        name, int(numbers[_VER]), *_place(name), "" if standing == "null" else standing, "" if trending == "null" else trending, numbers
-    ]  # fmt: skip
+    boards = ["" if key == "null" else key for key in (standing, trending)]
+    item = [name, int(numbers[_VER]), *_place(name), *boards, numbers]
     if change is not None:
         event = (
             f'{{"entity":{name_json},{change},"reach_pts":{numbers[_REACH_PTS]},"network_pts":{numbers[_NETWORK_PTS]},'

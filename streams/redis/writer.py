@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import redis.asyncio as aredis
 from redis.asyncio.retry import Retry
@@ -49,7 +49,7 @@ class Writer:
         outcome = LIVE
         for first in range(0, len(items), ENTITIES_PER_CALL):
             packed = pack(list(items[first : first + ENTITIES_PER_CALL]))
-            args = [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, packed]
+            args: list[Any] = [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, packed]
             outcome = (await self._publish(args=args)).decode()
             if outcome == REBUILD:
                 return REBUILD
@@ -66,7 +66,7 @@ class Writer:
         key = self._settings.redis_prefix + "rebuild:token"
         await self._client.set(key, uuid.uuid4().hex, nx=True)
         held = await self._client.get(key)
-        self.token = held.decode() if held else LIVE
+        self.token = cast(bytes, held).decode() if held else LIVE
 
     async def rebuilt(self, partition: int) -> None:
         """Say that all of a partition is written."""
@@ -84,7 +84,7 @@ class Writer:
         """Publish a partition's counts and how far its scores are written."""
         prefix = self._settings.redis_prefix
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.hset(f"{prefix}stats:{partition}", mapping=stats)
+            pipe.hset(f"{prefix}stats:{partition}", mapping=dict[Any, Any](stats))
             pipe.set(f"{prefix}published:{partition}", next_scores_offset)
             await pipe.execute()
 

@@ -1,7 +1,7 @@
-"""The actors changelog: rows keyed by the account's entity name, blocks of accepted event ids, and a marker per partition.
+r"""The actors changelog: rows keyed by the account's entity name, blocks of accepted event ids, and a marker per partition.
 
 Row value: version u8, targets u8, ROW, TARGET[targets]. Keys that can't be an entity's name start with a zero byte:
-`\\0ids:TOPIC:SLOT` holds a block of the duplicate window, `\\0marker` how far intake is durable.
+`\0ids:TOPIC:SLOT` holds a block of the duplicate window, `\0marker` how far intake is durable.
 """
 
 from __future__ import annotations

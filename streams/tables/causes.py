@@ -6,7 +6,9 @@ costs as much here as one touched three times.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +26,9 @@ class Noted:
 
     row: Rows
     weight: NDArray[np.float64]
-    kind: NDArray[np.uint8]
+    kind: NDArray[Any]
     actor: NDArray[np.uint32]
-    names: list[bytes]
+    names: Sequence[bytes]
 
 
 def note_causes(

@@ -1,8 +1,8 @@
 """Writing one partition's changelog, and noticing when somebody else wrote into it (`design.md` 3.8).
 
-A worker that was stopped for longer than its session may, when it wakes, write rows of a partition it lost. Each batch of ours must
-begin where the last one ended; where it doesn't, the records in between are read, applied by the rule of recovery (highest `off` wins),
-and their rows written again, so that no stale row is the last of its key.
+A worker that was stopped for longer than its session may, when it wakes, write rows of a partition it lost. Each batch of
+ours must begin where the last one ended; where it doesn't, the records in between are read, applied by the rule of recovery
+(highest `off` wins), and their rows written again, so that no stale row is the last of its key.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Changelog:
                 if not fetched:
                     break  # the rest was compacted away: newer records of those keys exist
                 records = [r for r in fetched if r.offset < end]
-                self._store.state(self._tp.partition).load_foreign([r.key for r in records], [r.value for r in records])
+                self._store.partition(self._tp.partition).load_foreign([r.key for r in records], [r.value for r in records])
                 position = fetched[-1].offset + 1
             self.repaired_gaps += 1
         finally:

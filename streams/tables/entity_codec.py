@@ -103,7 +103,12 @@ def decode_rows(values: Sequence[bytes]) -> DecodedRows:
     Raises:
         ValueError: a value is of another version.
     """
-    fixed, people, sketches, counts, sketched, causes = [], [], [], [], [], []
+    fixed: list[bytes] = []
+    people: list[bytes] = []
+    sketches: list[bytes] = []
+    counts: list[int] = []
+    sketched: list[bool] = []
+    causes: list[list[tuple[float, int, bytes]]] = []
     start = _PREFIX.size
     body = start + ROW.itemsize
     for value in values:

@@ -84,15 +84,15 @@ class EntityRows(KeyedRows):
 
     def _reserve(self, rows: int) -> None:
         self.people.reserve_rows(rows)
-        self.sketch_of = grown(self.sketch_of, rows)  # type: ignore[assignment]  # the dtype stays the same
-        self.folded_since = grown(self.folded_since, rows)  # type: ignore[assignment]  # the dtype stays the same
+        self.sketch_of = grown(self.sketch_of, rows)
+        self.folded_since = grown(self.folded_since, rows)
 
     def new_sketches(self, rows: Rows) -> Rows:
         """Give `rows` empty sketches and return their places."""
         reused = [self._free_sketches.pop() for _ in range(min(len(rows), len(self._free_sketches)))]
         fresh = np.arange(self._sketch_end, self._sketch_end + len(rows) - len(reused))
         self._sketch_end += len(fresh)
-        self.sketches = grown(self.sketches, self._sketch_end)  # type: ignore[assignment]  # the dtype stays the same
+        self.sketches = grown(self.sketches, self._sketch_end)
         places = np.concatenate([np.array(reused, dtype=np.int64), fresh])
         self.sketches[places] = np.zeros(1, dtype=SKETCH)
         self.sketches["reach_base"][places] = self.sketches["network_base"][places] = sketch.EMPTY

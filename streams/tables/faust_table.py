@@ -1,4 +1,4 @@
-"""A Faust table whose rows are columns: Faust assigns, recovers and hands over its partitions; rows never pass through its mapping.
+"""A Faust table whose rows are columns: Faust assigns and recovers its partitions; rows never pass through its mapping.
 
 Faust's memory store forgets how far it has read, mixes partitions, and keeps rows of partitions that moved away. This one keeps a
 state object per partition, says how far each was read or written itself, and drops those that belong to another worker.
@@ -7,7 +7,7 @@ state object per partition, says how far each was read or written itself, and dr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import faust
 from faust.stores import base
@@ -28,7 +28,7 @@ class PartitionState(Protocol):
 S = TypeVar("S", bound=PartitionState)
 
 
-class ColumnStore(base.Store[Any, Any], Generic[S]):  # type: ignore[misc]  # Faust's mapping types clash at class level
+class ColumnStore(base.Store[Any, Any], Generic[S]):
     """Partition states of one table."""
 
     def __init__(self, *args: Any, new_state: Callable[[int], S], **kwargs: Any) -> None:
@@ -38,7 +38,7 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):  # type: ignore[misc]  # Fa
         self.partitions: dict[int, S] = {}
         self._offsets: dict[TP, int] = {}
 
-    def state(self, partition: int) -> S:
+    def partition(self, partition: int) -> S:
         """Return the state of a partition, made on first use."""
         found = self.partitions.get(partition)
         if found is None:
@@ -56,9 +56,9 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):  # type: ignore[misc]  # Fa
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]], to_key: Any, to_value: Any) -> None:
         """Apply ranges read during recovery. A failure ends the process: Faust would log it and go on without the rows."""
         for event in batch:
-            content = event.message.value
+            content: Any = event.message.value  # a Range
             try:
-                self.state(content.partition).load(content.keys, content.values)
+                self.partition(content.partition).load(content.keys, content.values)
             except BaseException as e:
                 fatal(f"applying {content.topic}[{content.partition}]@{content.offsets[0]} to the table failed", e)
             self.set_persisted_offset(event.message.tp, content.offsets[-1])
@@ -70,7 +70,7 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):  # type: ignore[misc]  # Fa
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
         """Drop what belongs to another worker now."""
         for tp in revoked:
-            if tp.topic == self.table.changelog_topic_name:
+            if tp.topic == self.table.changelog_topic.get_topic_name():
                 self.partitions.pop(tp.partition, None)
                 self._offsets.pop(tp, None)
 
@@ -87,7 +87,7 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):  # type: ignore[misc]  # Fa
 
 
 class ColumnTable(faust.Table[Any, Any], Generic[S]):
-    """A table of partition states; `table.state(p)` is what agents use."""
+    """A table of partition states; `table.partition(p)` is what agents use."""
 
     def __init__(self, app: Any, *, new_state: Callable[[int], S], **kwargs: Any) -> None:
         self._new_state = new_state
@@ -99,9 +99,8 @@ class ColumnTable(faust.Table[Any, Any], Generic[S]):
     @property
     def store(self) -> ColumnStore[S]:
         """The store with the partition states."""
-        found: ColumnStore[S] = self.data
-        return found
+        return cast("ColumnStore[S]", self.data)
 
-    def state(self, partition: int) -> S:
+    def partition(self, partition: int) -> S:
         """Return the state of an owned partition."""
-        return self.store.state(partition)
+        return self.store.partition(partition)

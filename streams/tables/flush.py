@@ -1,7 +1,8 @@
 """What a flush writes of one partition: changelog rows, and the public score of every touched entity.
 
-Every touched entity's score is written; a *change event* rides on it when the score moved far enough (`model.md` 5). A row is
-encoded after its change was decided, so a crash can't swallow one: a recovered row that was not folded since says again what it said.
+Every touched entity's score is written; a *change event* rides on it when the score moved far enough (`model.md` 5). A row
+is encoded after its change was decided, so a crash can't swallow one: a recovered row that was not folded since says again
+what it said.
 """
 
 from __future__ import annotations

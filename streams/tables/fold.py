@@ -8,6 +8,7 @@ names becomes dirty either way.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.columns.index import Rows
 from streams.events.engagements import KIND_MASK, LIKE, REPLY, SHARE, TWEET, UNDO_BIT, Engagements
@@ -24,7 +25,7 @@ def fold(table: EntityRows, record: Engagements, offset: int) -> None:
     source = (record.source_topic, record.source_partition)
     offsets = record.offsets
     fresh = offsets > table.applied.get(source, -1)
-    named, position = np.unique(record.target, return_inverse=True)
+    named, position = np.unique(record.target.astype(np.int64), return_inverse=True)
     rows = _rows_of(table, record, named, np.bincount(position, fresh, minlength=len(named)) > 0, offset)
     found = rows >= 0
     table.dirty[rows[found]] = True
@@ -42,7 +43,7 @@ def fold(table: EntityRows, record: Engagements, offset: int) -> None:
         table.applied[source] = max(table.applied.get(source, -1), int(offsets.max()))
 
 
-def _rows_of(table: EntityRows, record: Engagements, named: Rows, wanted: Rows, offset: int) -> Rows:
+def _rows_of(table: EntityRows, record: Engagements, named: Rows, wanted: NDArray[np.bool_], offset: int) -> Rows:
     """Return the row of each named entity; those that nothing fresh is for are not made, and are -1 when missing."""
     lo, hi = record.lo[named], record.hi[named]
     rows = np.full(len(named), -1, dtype=np.int64)

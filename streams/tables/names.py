@@ -18,8 +18,8 @@ class Names:
         self._bytes: NDArray[np.uint8] = np.zeros(256, dtype=np.uint8)
         self._end = 0
         self._dead_bytes = 0
-        self.start = np.zeros(0, dtype=np.int64)
-        self.length = np.zeros(0, dtype=np.uint16)
+        self.start: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.length: NDArray[np.uint16] = np.zeros(0, dtype=np.uint16)
 
     @property
     def nbytes(self) -> int:
@@ -32,7 +32,7 @@ class Names:
         lengths = np.fromiter(map(len, names), dtype=np.int64, count=len(names))
         top = int(rows.max()) + 1
         self.start, self.length = grown(self.start, top), grown(self.length, top)
-        self._bytes = grown(self._bytes, self._end + len(blob))  # type: ignore[assignment]  # the dtype stays the same
+        self._bytes = grown(self._bytes, self._end + len(blob))
         self._bytes[self._end : self._end + len(blob)] = np.frombuffer(blob, dtype=np.uint8)
         self.start[rows] = self._end + np.cumsum(lengths) - lengths
         self.length[rows] = lengths
