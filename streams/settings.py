@@ -105,7 +105,7 @@ class Settings:
     kafka_ca_file: str = _optional("", "PEM file with the authority that signed the broker's certificate; empty: the system's")
     kafka_sasl_mechanism: str = _one_of("SCRAM-SHA-512", "SASL mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
     kafka_username: str = _optional("", "SASL user")
-    kafka_password: Secret = _optional(_NO_SECRET, "SASL password")
+    kafka_password: Secret = _optional(_NO_SECRET, "SASL password")  # noqa: RUF009  # it returns a dataclasses.field
     # Topics
     partitions: int = _count(
         8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024

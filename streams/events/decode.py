@@ -141,7 +141,10 @@ def _decode_together(records: Sequence[bytes | None]) -> list[Event] | None:
     if any([_may_be_deep(r) for r in records if len(r) > MAX_DEPTH]):  # type: ignore[arg-type]  # the same
         return None
     joined = b"\n".join(records)  # type: ignore[arg-type]  # the same
-    if joined.count(b"\n") != len(records) - 1:
+    # `decode_lines` takes values, not lines: one may run over a line's end while the next line holds two. Nothing in JSON goes on
+    # with `{` after `}`, and no string holds a newline, so where each record has its own braces none can.
+    boundaries = len(records) - 1
+    if joined.count(b"\n") != boundaries or joined.count(b"}\n{") != boundaries or joined[:1] + joined[-1:] != b"{}":
         return None
     try:
         joined.decode()
