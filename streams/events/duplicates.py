@@ -55,16 +55,17 @@ class DuplicateWindow:
             if at[i] > offsets[i]:
                 at[i] = self._previous.get(int(known[i]), -1)
         duplicate = (at >= 0) & (at < offsets) & (offsets - at <= WINDOW)
-        # The first of several in this batch is the one accepted.
-        order = np.lexsort((offsets, duplicate, hi, lo))
-        a, b = lo[order], hi[order]
-        again = np.r_[False, (a[1:] == a[:-1]) & (b[1:] == b[:-1])]
-        duplicate[order[again]] = True
+        if len(np.unique(lo)) < len(lo):
+            # The first of several in this batch is the one accepted.
+            order = np.lexsort((offsets, duplicate, hi, lo))
+            a, b = lo[order], hi[order]
+            again = np.r_[False, (a[1:] == a[:-1]) & (b[1:] == b[:-1])]
+            duplicate[order[again]] = True
         fresh = np.flatnonzero(~duplicate & (at != offsets))
-        self._remember(lo[fresh], hi[fresh], offsets[fresh])
+        self._remember(lo[fresh], hi[fresh], offsets[fresh], known[fresh])
         return duplicate
 
-    def _remember(self, lo: Hashes, hi: Hashes, offsets: NDArray[np.int64]) -> None:
+    def _remember(self, lo: Hashes, hi: Hashes, offsets: NDArray[np.int64], known: Rows) -> None:
         if not len(offsets):
             return
         places: Rows = offsets % _RING
@@ -75,16 +76,15 @@ class DuplicateWindow:
         self._offset[old:] = -1
         for place in self._previous.keys() & set(places.tolist()) if self._previous else ():
             del self._previous[place]
-        self._forget_older(lo, hi, places)
+        self._forget_older(known, places)
         self._offset[places], self._lo[places], self._hi[places] = offsets, lo, hi
         self._index.insert(places, self._lo, lambda: np.flatnonzero(self._offset >= 0))
         self.dirty_blocks.update(np.unique(offsets // BLOCK).tolist())
 
-    def _forget_older(self, lo: Hashes, hi: Hashes, places: Rows) -> None:
+    def _forget_older(self, known: Rows, places: Rows) -> None:
         """Of an id seen again after the window the later place must be found; the earlier is kept as its `previous`."""
-        found = self._index.find(lo, hi, self._lo, self._hi)
-        again = found >= 0
-        older = found[again]
+        again = known >= 0
+        older = known[again]
         self._previous.update(zip(places[again].tolist(), self._offset[older].tolist(), strict=True))
         self._offset[older] = -1
         self._lo[older] = self._hi[older] = 0
@@ -113,8 +113,9 @@ class DuplicateWindow:
         a, b = newest["lo"][keep], newest["hi"][keep]
         newest = newest[np.sort(keep[np.r_[(a[1:] != a[:-1]) | (b[1:] != b[:-1]), True]])]
         known = self._index.find(newest["lo"].copy(), newest["hi"].copy(), self._lo, self._hi)
-        newest = newest[(known < 0) | (self._offset[known] < newest["offset"])]
-        self._remember(newest["lo"].copy(), newest["hi"].copy(), newest["offset"].copy())
+        newer = (known < 0) | (self._offset[known] < newest["offset"])
+        newest, known = newest[newer], known[newer]
+        self._remember(newest["lo"].copy(), newest["hi"].copy(), newest["offset"].copy(), known)
         for entry in newest[newest["previous"] >= 0].tolist():
             self._previous[entry[0] % _RING] = entry[1]
         self.dirty_blocks.clear()

@@ -27,7 +27,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STEP_MEAN = (2 ** (1 / STEPS) - 1) * STEPS / np.log(2)
 _POWERS = 2.0 ** (np.arange(_SPAN + 1) / STEPS)
 # Few variates are enough for most people, so they are drawn in growing chunks.
-_CHUNKS = ((0, 4), (4, 16), (16, 64), (64, REGISTERS))
+_CHUNKS = ((0, 2), (2, 8), (8, 32), (32, REGISTERS))
 
 Levels = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -72,22 +72,31 @@ def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64],
         forward: log2(weight) + at/h of each engagement for the two sets; -inf adds nobody.
     """
     carried = np.zeros(len(row))
+    # Largest level of each row: a variate above it can't be anybody's minimum. Levels only fall, so a stale one is only lax.
+    tops = [registers.max(axis=1) for registers in levels]
     for first, last in _CHUNKS:
-        if not len(row):
-            return
         ranks = np.arange(first, last)
         arrivals = np.cumsum(_increments(person, ranks), axis=1) + carried[:, None]
-        place = row[:, None] * REGISTERS + _registers(person, ranks)
         logs = np.log2(arrivals)
-        onward = np.zeros(len(row), dtype=bool)
-        for registers, log_weight in zip(levels, forward, strict=True):
-            counts = np.isfinite(log_weight)
-            steps = np.floor((logs[counts] - log_weight[counts, None]) * STEPS).astype(np.int32)
-            np.minimum.at(registers.reshape(-1), place[counts].reshape(-1), steps.reshape(-1))
-            onward[counts] |= steps[:, -1] <= registers.max(axis=1)[row[counts]]
-        carried = arrivals[onward, -1]
-        row, person = row[onward], person[onward]
-        forward = (forward[0][onward], forward[1][onward])
+        steps = [_steps(logs, weights) for weights in forward]
+        reaches = [s[:, 0] <= top[row] for s, top in zip(steps, tops, strict=True)]
+        hit = np.flatnonzero(reaches[0] | reaches[1])
+        if not len(hit):
+            return
+        place = row[hit, None] * REGISTERS + _registers(person[hit], ranks)
+        onward = np.zeros(len(hit), dtype=bool)
+        for registers, s, top in zip(levels, steps, tops, strict=True):
+            np.minimum.at(registers.reshape(-1), place.reshape(-1), s[hit].reshape(-1))
+            onward |= s[hit, -1] <= top[row[hit]]
+        kept = hit[onward]
+        carried, row, person = arrivals[kept, -1], row[kept], person[kept]
+        forward = (forward[0][kept], forward[1][kept])
+
+
+def _steps(logs: Floats, log_weight: Floats) -> Levels:
+    """Return the levels of variates for people of these forward weights; EMPTY for weight 0."""
+    steps = np.floor((logs - log_weight[:, None]) * STEPS)
+    return np.minimum(steps, float(EMPTY)).astype(np.int32)
 
 
 def unpack(packed: NDArray[np.uint8], base: Levels) -> Levels:
