@@ -15,6 +15,7 @@ from streams.events.engagements import Engagements, encode
 from streams.events.split import split
 from streams.fatal import fatal
 from streams.intake.take import Taken, take
+from streams.intake.weigh import DAY_S
 from streams.kafka.range import Range
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows
@@ -23,6 +24,7 @@ from streams.tables.changelog import Changelog
 # A round's records stay well below a broker's limit of 1 MiB, and a round is short against a flush interval.
 ROUND_EVENTS = 8192
 RECORD_BYTES = 700_000
+EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
 
 class Intake:
@@ -106,7 +108,7 @@ class Intake:
             for tp in tps:
                 await self._settled(tp)
         # No await from here to the snapshot: it must be of rounds that are acknowledged.
-        keys, values = _dirty(table)
+        keys, values = _dirty(table, self.app.settings.expire_after_s)
         positions = {tp: table.source(tp.topic).position for tp in tps}
         counts = _counts(table)
         if not keys and counts == self.shown.get(partition):
@@ -129,12 +131,15 @@ class Intake:
         return found
 
 
-def _dirty(table: ActorRows) -> tuple[list[bytes], list[bytes | None]]:
-    """Return the records of touched rows and ids, and mark them clean."""
+def _dirty(table: ActorRows, expire_after_s: float) -> tuple[list[bytes], list[bytes | None]]:
+    """Return the records of touched rows and ids, and mark them clean; and tombstones of actors long gone."""
     keys, values = actor_codec.take_id_blocks(table)
     rows = table.dirty.nonzero()[0]
     table.dirty[rows] = False
-    return keys + table.names.get(rows), [*values, *actor_codec.encode_rows(table, rows)]
+    records = actor_codec.encode_rows(table, rows)
+    names = table.names.get(rows)
+    gone = table.expired(EXPIRY_SLICE, lambda part: part["last_day"] < table.latest_day - expire_after_s / DAY_S)
+    return [*keys, *names, *gone], [*values, *records, *([None] * len(gone))]
 
 
 def _counts(table: ActorRows) -> dict[str, int]:

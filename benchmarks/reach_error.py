@@ -1,6 +1,6 @@
 """Error and bias of reach against exact counts, from 10 to 1,000,000 people, and across the switch at 33.
 
-    python benchmarks/reach_error.py [--quick]
+    python -m benchmarks reach_error [--quick]
 
 Prints a JSON line per audience size. Each repetition folds people with weights and times of their own, as the table does: exact
 up to 32, then the sketch and the difference carried over the switch. `relative_error` is the root mean square of found/exact - 1,
@@ -12,9 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks.run import Figures, Run
 from streams.model import decay
 from streams.settings import Settings
 from streams.tables.entity_rows import EntityRows
@@ -35,7 +38,9 @@ def found_over_exact(people: int, repetitions: int, rng: np.random.Generator) ->
     h = settings.half_life_slow_s
     table = EntityRows(settings)
     numbers = np.arange(repetitions, dtype=np.uint64)
-    rows, _ = table.find_or_add(numbers + np.uint64(1), numbers, [b"account:%d" % i for i in range(repetitions)])
+    rows, _ = table.find_or_add(
+        numbers + np.uint64(1), numbers, [b"account:%d" % i for i in range(repetitions)], np.arange(repetitions)
+    )
     table.rows["at"][rows] = START_S + SPREAD_S
     exact = np.zeros((2, repetitions))
     # Audiences grow side by side, each person after the other, in pieces small enough for memory.
@@ -67,19 +72,25 @@ def line(name: str, people: int, repetitions: int, rng: np.random.Generator) -> 
     return {**result, "seconds": round(time.perf_counter() - started, 2)}
 
 
+def measure(run: Run, seed: int = 1) -> Iterator[Figures]:
+    """Measure every size; quick is a tenth of the repetitions, and at most 100,000 people."""
+    rng = np.random.default_rng(seed)
+    part = 10 if run.is_quick else 1
+    for people, repetitions in SIZES.items():
+        if not run.is_quick or people <= 100_000:
+            yield line("reach_error", people, max(4, repetitions // part), rng)
+    for people in SWITCH:
+        yield line("reach_switch", people, SWITCH_REPETITIONS // part, rng)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="error and bias of reach")
     parser.add_argument("--quick", action="store_true", help="a tenth of the repetitions, and at most 100,000 people")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    rng = np.random.default_rng(args.seed)
-    part = 10 if args.quick else 1
-    for people, repetitions in SIZES.items():
-        if not args.quick or people <= 100_000:
-            print(json.dumps(line("reach_error", people, max(4, repetitions // part), rng)), flush=True)
-    for people in SWITCH:
-        print(json.dumps(line("reach_switch", people, SWITCH_REPETITIONS // part, rng)), flush=True)
+    for figures in measure(Run(args.quick), args.seed):
+        print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,7 @@ def _columns(events: list[Event]) -> Events | None:
     if not {*map(type, at), *map(type, since)} <= _NUMBERS:
         return None
     n = len(events)
+    told = since.count(None) < n
     return Events(
         np.arange(n),
         [e.id for e in events],
@@ -129,7 +130,7 @@ def _columns(events: list[Event]) -> Events | None:
         [e.author for e in events],
         np.array(at, dtype=np.float64),
         [e.tags for e in events],
-        np.array(since, dtype=np.float64),
+        np.array(since, dtype=np.float64) if told else np.full(n, np.nan),
         np.fromiter([e.undo for e in events], dtype=bool, count=n),
     )
 

@@ -18,7 +18,7 @@ from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import FAVOUR_BIT, EntityRows
 
 Floats = NDArray[np.float64]
-_DAY_S = 86400.0
+DAY_S = 86400.0
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -83,9 +83,10 @@ def _meet(actors: ActorRows, rows: Rows, latest_s: Floats) -> None:
     state = actors.rows[rows]
     new = state["first_seen"] == 0
     state["first_seen"][new] = latest_s[new]
-    day = (latest_s // _DAY_S).astype(np.int32)
+    day = (latest_s // DAY_S).astype(np.int32)
     state["active_days"] += day > state["last_day"]
     state["last_day"] = np.maximum(state["last_day"], day)
+    actors.latest_day = max(actors.latest_day, int(day.max()))
     actors.rows[rows] = state
 
 

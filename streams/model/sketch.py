@@ -27,7 +27,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STEP_MEAN = (2 ** (1 / STEPS) - 1) * STEPS / np.log(2)
 _POWERS = 2.0 ** (np.arange(_SPAN + 1) / STEPS)
 # Few variates are enough for most people, so they are drawn in growing chunks.
-_CHUNKS = ((0, 2), (2, 8), (8, 32), (32, REGISTERS))
+_CHUNKS = ((0, 4), (4, 16), (16, 40), (40, 80), (80, REGISTERS))
 
 Levels = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -72,9 +72,9 @@ def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64],
         forward: log2(weight) + at/h of each engagement for the two sets; -inf adds nobody.
     """
     carried = np.zeros(len(row))
-    # Largest level of each row: a variate above it can't be anybody's minimum. Levels only fall, so a stale one is only lax.
-    tops = [registers.max(axis=1) for registers in levels]
     for first, last in _CHUNKS:
+        # Largest level of each row: a variate above it can't be anybody's minimum.
+        tops = [registers.max(axis=1) for registers in levels]
         ranks = np.arange(first, last)
         arrivals = np.cumsum(_increments(person, ranks), axis=1) + carried[:, None]
         logs = np.log2(arrivals)

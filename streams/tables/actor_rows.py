@@ -51,7 +51,8 @@ class Source:
 class ActorRows(KeyedRows):
     """Actors of one partition, and the state of the input partitions of that number.
 
-    `log_since` is the broker time of the first record ever taken: how old the log is.
+    `log_since` is the broker time of the first record ever taken: how old the log is. `latest_day` is the newest broker day seen
+    since this worker has the partition, 0 before: until then nothing expires.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class ActorRows(KeyedRows):
         self.targets = Pool(TARGET, MOST_TARGETS)
         self.sources: dict[str, Source] = {}
         self.log_since = 0.0
+        self.latest_day = 0
 
     @property
     def nbytes(self) -> int:

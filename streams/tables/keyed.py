@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ class KeyedRows:
         self._index = HashIndex()
         self._end = 0
         self._free: list[int] = []
+        self._walked = 0
 
     def __len__(self) -> int:
         return self._end - len(self._free)
@@ -82,6 +83,27 @@ class KeyedRows:
 
     def _reserve(self, rows: int) -> None:
         """Make room in whatever a subclass keeps beside the rows."""
+
+    def next_slice(self, size: int) -> slice:
+        """Return the next `size` row numbers of a walk over the table that begins again at its end."""
+        first = self._walked if self._walked < self._end else 0
+        self._walked = first + size
+        return slice(first, min(first + size, self._end))
+
+    def expired(self, size: int, is_old: Callable[[NDArray[np.void]], NDArray[np.bool_]]) -> list[bytes]:
+        """Free the clean rows of the next slice that are old; return their names.
+
+        Args:
+            size: rows to look at.
+            is_old: which of these rows are.
+        """
+        part = self.next_slice(size)
+        rows = part.start + np.flatnonzero(self.used[part] & ~self.dirty[part] & is_old(self.rows[part]))
+        if not len(rows):
+            return []
+        names = self.names.get(rows)
+        self.remove(rows)
+        return names
 
     def remove(self, rows: Rows) -> None:
         """Free distinct rows; their index slots die with their hashes."""

@@ -1,0 +1,112 @@
+"""CPU of intake, scorer and publisher apart: their computing over a log, in this process, in rounds as the worker's.
+
+What Kafka and Redis clients, Faust and the event loop add is not in here: that is the difference to the worker's CPU. Flushes come
+as often as while draining 100,000 events a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from agents.intake import ROUND_EVENTS
+from benchmarks.logs import Log
+from benchmarks.run import Figures
+from streams.columns.placement import partitions_of
+from streams.events.engagements import decode, encode
+from streams.intake.take import take
+from streams.redis import published
+from streams.redis.writer import ENTITIES_PER_CALL
+from streams.settings import Settings
+from streams.tables import actor_codec
+from streams.tables.actor_rows import ActorRows
+from streams.tables.entity_rows import EntityRows
+from streams.tables.flush import take_flush
+from streams.tables.fold import fold
+
+PARTITIONS = 4
+FLUSH_EVENTS = 100_000
+BROKER_MS = 1_700_000_000_000  # later than any event, so that none is clamped
+_T = TypeVar("_T")
+
+
+class _Clock:
+    """CPU seconds by agent."""
+
+    def __init__(self) -> None:
+        self.spent_s = {"intake": 0.0, "scorer": 0.0, "publisher": 0.0}
+
+    def timed(self, agent: str, work: Callable[[], _T]) -> _T:
+        """Do some work and count its CPU."""
+        begun = time.process_time()
+        result = work()
+        self.spent_s[agent] += time.process_time() - begun
+        return result
+
+
+def figures(log: Log) -> Figures:
+    """Return `intake_`, `scorer_` and `publisher_cpu_us_per_event`."""
+    settings, clock = Settings(partitions=PARTITIONS), _Clock()
+    inputs = _placed(log)
+    actors = [ActorRows() for _ in range(PARTITIONS)]
+    entities = [EntityRows(settings) for _ in range(PARTITIONS)]
+    next_offset, unflushed = [0] * PARTITIONS, 0
+
+    def intake(partition: int, first: int, values: list[bytes]) -> dict[int, bytes]:
+        offsets, stamps = range(first, first + len(values)), [BROKER_MS] * len(values)
+        taken = take(
+            settings.topic_names[0], partition, offsets, stamps, values, actors[partition], entities[partition], settings
+        )
+        return {target: encode(record) for target, record in taken.engagements.items()}
+
+    for first in range(0, max(map(len, inputs)), ROUND_EVENTS):
+        for p, values in enumerate(inputs):
+            part = values[first : first + ROUND_EVENTS]
+            if not part:
+                continue
+            records = clock.timed("intake", lambda p=p, part=part: intake(p, first, part))
+            for target, record in records.items():
+                clock.timed("scorer", lambda t=target, r=record: fold(entities[t], decode(r), next_offset[t]))
+                next_offset[target] += 1
+            unflushed += len(part)
+        if unflushed >= FLUSH_EVENTS:
+            _flush(actors, entities, clock)
+            unflushed = 0
+    _flush(actors, entities, clock)
+    return {f"{agent}_cpu_us_per_event": spent_s / len(log) * 1e6 for agent, spent_s in clock.spent_s.items()}
+
+
+def _placed(log: Log) -> list[list[bytes]]:
+    """Return the events of each partition, in order."""
+    inputs: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
+    for block in log.blocks:
+        placed = partitions_of([key or b"" for key in block.keys], PARTITIONS).tolist()
+        for p, value in zip(placed, block.values, strict=True):
+            inputs[p].append(value)
+    return inputs
+
+
+def _flush(actors: list[ActorRows], entities: list[EntityRows], clock: _Clock) -> None:
+    for table in actors:
+        clock.timed("intake", lambda t=table: _actor_records(t))
+    for rows in entities:
+        flush = clock.timed("scorer", lambda t=rows: take_flush(t))
+        clock.timed("publisher", lambda f=flush: _packed(f.scores))
+
+
+def _actor_records(table: ActorRows) -> None:
+    """Encode what a flush of intake writes: touched rows, ids, the marker."""
+    actor_codec.take_id_blocks(table)
+    rows = table.dirty.nonzero()[0]
+    table.dirty[rows] = False
+    table.names.get(rows)
+    actor_codec.encode_rows(table, rows)
+    actor_codec.encode_marker(table)
+
+
+def _packed(scores: list[bytes]) -> None:
+    """Make what the publishing script is called with."""
+    items = [published.entry(value, offset, BROKER_MS / 1000)[0] for offset, value in enumerate(scores)]
+    for first in range(0, len(items), ENTITIES_PER_CALL):
+        published.pack(items[first : first + ENTITIES_PER_CALL])

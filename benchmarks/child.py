@@ -1,0 +1,81 @@
+"""Other programs of the benchmarks as child processes that never outlive this one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from streams.errors import CloutstreamError
+from streams.settings import PREFIX, Settings
+from streams.worker_process import GUARD
+
+_STOP_TIMEOUT_S = 10.0
+
+
+class Child:
+    """A running child; `line` reads what it prints."""
+
+    def __init__(self, name: str, pid: int, guard: subprocess.Popen[bytes]) -> None:
+        self.pid = pid
+        self._name, self._guard = name, guard
+        self._held = b""
+
+    def line(self, timeout_s: float) -> bytes:
+        """Return the next line of its standard output.
+
+        Raises:
+            CloutstreamError: it printed none within `timeout_s`, or ended.
+        """
+        assert self._guard.stdout
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._held:
+            readable, _, _ = select.select([self._guard.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise CloutstreamError(f"{self._name} said nothing for {timeout_s:.0f} s")
+            part = os.read(self._guard.stdout.fileno(), 65536)
+            if not part:
+                raise CloutstreamError(f"{self._name} has ended; what it printed last is above")
+            self._held += part
+        line, self._held = self._held.split(b"\n", 1)
+        return line
+
+    def stop(self) -> None:
+        """Ask it to end, and end it when it hasn't after 10 s."""
+        if self._guard.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(_STOP_TIMEOUT_S)
+        assert self._guard.stdin and self._guard.stdout
+        with contextlib.suppress(BrokenPipeError):
+            self._guard.stdin.close()  # the guard kills what is left
+        self._guard.wait()
+        self._guard.stdout.close()
+
+
+@contextlib.contextmanager
+def child(module: str, *arguments: str, settings: Settings) -> Iterator[Child]:
+    """Run `python -m MODULE` with `settings` in its environment; it is gone at the end of the block."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | settings.to_environ()
+    read_fd, write_fd = os.pipe()
+    with open(read_fd, "rb") as report:
+        guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", GUARD, str(write_fd), sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[write_fd],
+            start_new_session=True,
+            env=environ,
+        )
+        os.close(write_fd)
+        running = Child(module, int(report.readline() or 0), guard)
+    try:
+        yield running
+    finally:
+        running.stop()

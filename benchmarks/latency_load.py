@@ -1,0 +1,51 @@
+"""`python -m benchmarks.latency_load RATE SECONDS LIMIT`: events at a steady rate, `at` = when they are sent; a process of its own, so
+that the load doesn't wait for what is measured. Prints how many were sent, and in how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+
+import msgspec
+
+from benchmarks import logs
+from streams.replay.producing import Feed
+from streams.settings import Settings
+
+STEP_S = 0.01
+
+
+class _Engagement(msgspec.Struct):
+    kind: str
+    actor: str
+    author: str
+
+
+async def send(settings: Settings, rate_per_s: int, seconds: float, limit: int | None) -> None:
+    """Send who engages with whom in the order of the Higgs events, over and over, each time as new events."""
+    decode = msgspec.json.Decoder(_Engagement).decode
+    pairs = [decode(value) for block in logs.higgs(limit).blocks for value in block.values]
+    keys: list[bytes | None] = [e.actor.encode() for e in pairs]
+    tails = [b'","kind":"%b","actor":"%b","author":"%b"}' % tuple(x.encode() for x in (e.kind, e.actor, e.author)) for e in pairs]
+    step, sent = int(rate_per_s * STEP_S), 0
+    async with Feed(settings, settings.topic_names[0]) as feed:
+        print(json.dumps({"is_ready": True}), flush=True)
+        begun = time.monotonic()
+        while sent < rate_per_s * seconds:
+            # Whole milliseconds, as the record's own timestamp: a later `at` would be clamped.
+            at = b'{"at":%.3f,"id":"load-' % (int(time.time() * 1000) / 1000)
+            chosen = [(sent + i) % len(pairs) for i in range(step)]
+            await feed.send([keys[c] for c in chosen], [b"%b%d%b" % (at, sent + i, tails[c]) for i, c in enumerate(chosen)])
+            await feed.dispatch()
+            sent += step
+            await asyncio.sleep(max(0.0, begun + sent / rate_per_s - time.monotonic()))
+    print(json.dumps({"sent": sent, "seconds": time.monotonic() - begun}), flush=True)
+
+
+if __name__ == "__main__":
+    rate, seconds, limit = (int(argument) for argument in sys.argv[1:])
+    asyncio.run(send(Settings.from_environ(os.environ), rate, float(seconds), limit or None))

@@ -1,0 +1,40 @@
+"""`python -m benchmarks.timed_worker`: the worker, and when it was where: a JSON line when it has joined its group (Faust tells it its
+partitions), one when its tables are recovered and it owns them. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import agents.worker
+from agents import CloutstreamApp
+from streams.settings import Settings
+
+
+def _say(what: str, **more: Any) -> None:
+    print(json.dumps({"what": what, "at_s": time.time(), "cpu_s": time.process_time(), **more}), flush=True)
+
+
+def _timed(app: CloutstreamApp) -> CloutstreamApp:
+    assigned = app._on_partitions_assigned
+
+    async def on_assigned(*args: Any, **kwargs: Any) -> None:
+        _say("joined")
+        await assigned(*args, **kwargs)
+
+    async def on_recovered(*_: Any, **__: Any) -> None:
+        _say("recovered", rows=sum(len(app.entities.partition(p).table) for p in app.owned))
+
+    app._on_partitions_assigned = on_assigned
+    app.on_rebalance_complete.connect(on_recovered)  # after the app's own
+    return app
+
+
+if __name__ == "__main__":
+    build = agents.worker.build
+    agents.worker.build = lambda settings: _timed(build(settings))
+    sys.exit(agents.worker.run(Settings.from_environ(os.environ)))
