@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -20,19 +21,20 @@ from streams.settings import Settings
 from streams.tables.faust_table import ColumnTable
 from streams.tables.states import ActorState, EntityState
 
+_log = logging.getLogger(__name__)
 HANDOVER_S = 5.0
 
 
 class RangeTopic(Topic):
     """A topic of the batched transport: an event's value is the fetched range as it is."""
 
-    def _compile_decode(self) -> Any:
+    def _compile_decode(self) -> None:
         app = self.app
 
         async def decode(message: Any, *, propagate: bool = False) -> Any:
             return Event(app, None, message.value, {}, message)
 
-        return decode
+        self.decode = decode  # type: ignore[method-assign]  # as Faust's own does
 
 
 class CloutstreamApp(faust.App):
@@ -102,6 +104,7 @@ class CloutstreamApp(faust.App):
         assigned = self.consumer.assignment()
         self.durable.drop([tp for tp in self.durable if tp not in assigned])
         self.owned = owned_partitions(assigned, self.settings)
+        _log.info("ready: partitions %s of %d", sorted(self.owned), self.settings.partitions)
 
 
 def owned_partitions(assigned: Iterable[TP], settings: Settings) -> set[int]:

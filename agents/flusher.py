@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from agents.app import CloutstreamApp
 from agents.intake import Intake
@@ -17,6 +17,7 @@ from agents.scorer import Scorer
 from streams.fatal import fatal
 
 BACKLOG_MESSAGES = 20_000
+Flush = Callable[[int], Awaitable[None]]
 
 
 class Flusher:
@@ -25,7 +26,7 @@ class Flusher:
     def __init__(self, app: CloutstreamApp, intake: Intake, scorer: Scorer) -> None:
         self._app, self._intake, self._scorer = app, intake, scorer
         # A hand-over may come while a tick is under way: flushes of one partition must not overtake each other.
-        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[tuple[int, Flush], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(self) -> None:
         """Flush for ever; a failure ends the process."""
@@ -46,11 +47,12 @@ class Flusher:
 
     async def flush(self, partitions: Iterable[int]) -> None:
         """Make all that was taken of these partitions durable."""
-        await asyncio.gather(*(self._flush_one(p) for p in partitions))
+        chosen = list(partitions)
+        await asyncio.gather(*(self._locked(f, p) for p in chosen for f in (self._scorer.flush, self._intake.flush)))
 
-    async def _flush_one(self, partition: int) -> None:
-        async with self._locks[partition]:
-            await asyncio.gather(self._scorer.flush(partition), self._intake.flush(partition))
+    async def _locked(self, flush: Flush, partition: int) -> None:
+        async with self._locks[partition, flush]:
+            await flush(partition)
 
 
 def add_flusher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Flusher:

@@ -6,6 +6,7 @@ Of each source partition at most one round of sends is unacknowledged; the posit
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 
 from faust.types import TP
@@ -33,6 +34,8 @@ class Intake:
     def __init__(self, app: CloutstreamApp) -> None:
         self.app = app
         self._rounds: dict[TP, asyncio.Task[None]] = {}
+        # Closed by a flush while it waits for open rounds: in a backlog a next one would always be open.
+        self._gates: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changelogs: dict[int, Changelog] = {}
         # Next offset whose effects are durable, and outcome counts up to there, for what is shown in Redis.
         self.shown: dict[int, dict[str, int]] = {}
@@ -49,9 +52,10 @@ class Intake:
         for start in range(first, len(content), ROUND_EVENTS):
             part = content.part(start, min(start + ROUND_EVENTS, len(content)))
             previous = self._rounds.get(tp)
-            # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
-            taken = take(part.topic, p, part.offsets, part.timestamps_ms, part.values, actors, entities, settings)
-            self._rounds[tp] = asyncio.create_task(self._send(part, taken, previous))
+            async with self._gates[p]:
+                # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
+                taken = take(part.topic, p, part.offsets, part.timestamps_ms, part.values, actors, entities, settings)
+                self._rounds[tp] = asyncio.create_task(self._send(part, taken, previous))
             if previous is not None:
                 await asyncio.shield(previous)
             await asyncio.sleep(0)
@@ -104,16 +108,16 @@ class Intake:
         """Make durable what was taken of a partition: actors and ids, then the marker; then its events may be committed."""
         table = self.app.actors.partition(partition).table
         tps = [TP(topic, partition) for topic in self.app.settings.topic_names]
-        while any(not self._rounds[tp].done() for tp in tps if tp in self._rounds):
+        async with self._gates[partition]:
             for tp in tps:
                 await self._settled(tp)
-        # No await from here to the snapshot: it must be of rounds that are acknowledged.
-        keys, values = _dirty(table, self.app.settings.expire_after_s)
-        positions = {tp: table.source(tp.topic).position for tp in tps}
-        counts = _counts(table)
-        if not keys and counts == self.shown.get(partition):
-            return
-        marker = actor_codec.encode_marker(table)
+            # No await from here to the snapshot: it must be of rounds that are acknowledged.
+            keys, values = _dirty(table, self.app.settings.expire_after_s)
+            positions = {tp: table.source(tp.topic).position for tp in tps}
+            counts = _counts(table)
+            if not keys and counts == self.shown.get(partition):
+                return
+            marker = actor_codec.encode_marker(table)
         changelog = self._changelog(partition)
         await changelog.write(keys, values)
         await changelog.write([actor_codec.MARKER_KEY], [marker])

@@ -167,7 +167,7 @@ class Publisher:
             watermark = max(watermark, table.watermark)
             stats: dict[str, Any] = {
                 **self._intake.shown.get(p, {}),
-                "applied_engagements": self._scorer.durable_offset.get(p, table.folded + 1),
+                "applied_engagements": self._scorer.durable_offset.get(p, 0),
                 "updated_at": round(time.time(), 3),
                 "latency_p50_ms": round(float(p50), 1),
                 "latency_p99_ms": round(float(p99), 1),

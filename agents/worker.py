@@ -23,6 +23,8 @@ def run(settings: Settings) -> int:
     gc.set_threshold(200_000, 20, 100)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     worker = faust.Worker(build(settings), loglevel="WARN", redirect_stdouts=False, quiet=True)
+    worker.spinner = None  # it writes cursor codes into logs
+    logging.getLogger("agents").setLevel(logging.INFO)
     try:
         worker.execute_from_commandline()
     except SystemExit as e:

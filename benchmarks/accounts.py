@@ -55,10 +55,11 @@ def _record(
     actors = [b"account:actor-%d" % i for i in range(first, first + n)]
     lo, hi = hash_names(actors)
     ones = np.ones(n, dtype=np.float32)
+    standing = rng.uniform(0.01, 0.5, n).astype(np.float32)
     weight = rng.choice(np.array([0.26, 0.63], dtype=np.float32), n)
     return Engagements(
         "events", 0, first, at, np.arange(n, dtype=np.uint32), position.astype(np.uint32),
-        (len(distinct) + np.arange(n)).astype(np.uint32), weight, ones, ones, ones, ones, rng.uniform(0.01, 0.5, n).astype(np.float32),
+        (len(distinct) + np.arange(n)).astype(np.uint32), weight, ones, ones, ones, ones, standing,
         np.where(weight > 0.5, SHARE, LIKE).astype(np.uint8), np.r_[accounts.lo[distinct], lo], np.r_[accounts.hi[distinct], hi],
         [accounts.names[i] for i in distinct.tolist()] + actors,
     )  # fmt: skip

@@ -1,14 +1,14 @@
 """CPU of intake, scorer and publisher apart: their computing over a log, in this process, in rounds as the worker's.
 
-What Kafka and Redis clients, Faust and the event loop add is not in here: that is the difference to the worker's CPU. Flushes come
-as often as while draining 100,000 events a second.
+What Kafka and Redis clients, Faust and the event loop add is not in here: that is the difference to the worker's CPU.
+Flushes come as often as while draining 100,000 events a second.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from agents.intake import ROUND_EVENTS
 from benchmarks.logs import Log
@@ -28,7 +28,6 @@ from streams.tables.fold import fold
 PARTITIONS = 4
 FLUSH_EVENTS = 100_000
 BROKER_MS = 1_700_000_000_000  # later than any event, so that none is clamped
-_T = TypeVar("_T")
 
 
 class _Clock:
@@ -37,12 +36,12 @@ class _Clock:
     def __init__(self) -> None:
         self.spent_s = {"intake": 0.0, "scorer": 0.0, "publisher": 0.0}
 
-    def timed(self, agent: str, work: Callable[[], _T]) -> _T:
-        """Do some work and count its CPU."""
+    @contextmanager
+    def of(self, agent: str) -> Iterator[None]:
+        """Count the CPU of the block."""
         begun = time.process_time()
-        result = work()
+        yield
         self.spent_s[agent] += time.process_time() - begun
-        return result
 
 
 def figures(log: Log) -> Figures:
@@ -53,21 +52,18 @@ def figures(log: Log) -> Figures:
     entities = [EntityRows(settings) for _ in range(PARTITIONS)]
     next_offset, unflushed = [0] * PARTITIONS, 0
 
-    def intake(partition: int, first: int, values: list[bytes]) -> dict[int, bytes]:
-        offsets, stamps = range(first, first + len(values)), [BROKER_MS] * len(values)
-        taken = take(
-            settings.topic_names[0], partition, offsets, stamps, values, actors[partition], entities[partition], settings
-        )
-        return {target: encode(record) for target, record in taken.engagements.items()}
-
     for first in range(0, max(map(len, inputs)), ROUND_EVENTS):
         for p, values in enumerate(inputs):
             part = values[first : first + ROUND_EVENTS]
             if not part:
                 continue
-            records = clock.timed("intake", lambda p=p, part=part: intake(p, first, part))
+            with clock.of("intake"):
+                offsets, stamps = range(first, first + len(part)), [BROKER_MS] * len(part)
+                taken = take(settings.topic_names[0], p, offsets, stamps, part, actors[p], entities[p], settings)
+                records = {target: encode(record) for target, record in taken.engagements.items()}
             for target, record in records.items():
-                clock.timed("scorer", lambda t=target, r=record: fold(entities[t], decode(r), next_offset[t]))
+                with clock.of("scorer"):
+                    fold(entities[target], decode(record), next_offset[target])
                 next_offset[target] += 1
             unflushed += len(part)
         if unflushed >= FLUSH_EVENTS:
@@ -77,9 +73,9 @@ def figures(log: Log) -> Figures:
     return {f"{agent}_cpu_us_per_event": spent_s / len(log) * 1e6 for agent, spent_s in clock.spent_s.items()}
 
 
-def _placed(log: Log) -> list[list[bytes]]:
+def _placed(log: Log) -> list[list[bytes | None]]:
     """Return the events of each partition, in order."""
-    inputs: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
+    inputs: list[list[bytes | None]] = [[] for _ in range(PARTITIONS)]
     for block in log.blocks:
         placed = partitions_of([key or b"" for key in block.keys], PARTITIONS).tolist()
         for p, value in zip(placed, block.values, strict=True):
@@ -88,11 +84,14 @@ def _placed(log: Log) -> list[list[bytes]]:
 
 
 def _flush(actors: list[ActorRows], entities: list[EntityRows], clock: _Clock) -> None:
-    for table in actors:
-        clock.timed("intake", lambda t=table: _actor_records(t))
+    with clock.of("intake"):
+        for table in actors:
+            _actor_records(table)
     for rows in entities:
-        flush = clock.timed("scorer", lambda t=rows: take_flush(t))
-        clock.timed("publisher", lambda f=flush: _packed(f.scores))
+        with clock.of("scorer"):
+            flush = take_flush(rows)
+        with clock.of("publisher"):
+            _packed(flush.scores)
 
 
 def _actor_records(table: ActorRows) -> None:

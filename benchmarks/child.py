@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Iterator
 
+from streams.embedded import _GUARD as GUARD
 from streams.errors import CloutstreamError
 from streams.settings import PREFIX, Settings
-from streams.worker_process import GUARD
 
 _STOP_TIMEOUT_S = 10.0
 
@@ -52,7 +52,8 @@ class Child:
                 os.kill(self.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guard.wait(_STOP_TIMEOUT_S)
-        assert self._guard.stdin and self._guard.stdout
+        assert self._guard.stdin
+        assert self._guard.stdout
         with contextlib.suppress(BrokenPipeError):
             self._guard.stdin.close()  # the guard kills what is left
         self._guard.wait()

@@ -1,4 +1,7 @@
-"""How long `import streams, agents` takes in a fresh interpreter, its own start included. Byte code is compiled beforehand."""
+"""How long `import streams, agents` takes in a fresh interpreter, its own start included.
+
+Byte code is compiled beforehand.
+"""
 
 from __future__ import annotations
 

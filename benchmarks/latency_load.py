@@ -1,5 +1,7 @@
-"""`python -m benchmarks.latency_load RATE SECONDS LIMIT`: events at a steady rate, `at` = when they are sent; a process of its own, so
-that the load doesn't wait for what is measured. Prints how many were sent, and in how long.
+"""`python -m benchmarks.latency_load RATE SECONDS LIMIT`: sends events at a steady rate.
+
+`at` is when they are sent. A process of its own, so that the load doesn't wait for what is measured. Prints a JSON line
+when it begins, and one with how many were sent in how long.
 """
 
 from __future__ import annotations

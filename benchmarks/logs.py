@@ -1,4 +1,4 @@
-"""The event logs that benchmarks send: recorded, simulated in the same shape, uniform, and tagged. All seeded, all repeatable."""
+"""The event logs that benchmarks send: recorded, simulated in the same shape, uniform, and tagged. All are seeded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Log:
 
 
 def higgs(limit: int | None = None) -> Log:
-    """Return the recorded Higgs events, or as many simulated ones of that shape where the recording isn't beside the repository."""
+    """Return the recorded Higgs events, or simulated ones of that shape where the recording isn't beside the repository."""
     files = sorted(HIGGS.glob("higgs-activity_time*.txt.gz"))
     if files:
         return Log(files[0].name, list(Recording(files[0], "higgs", limit=limit).blocks()))

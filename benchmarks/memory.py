@@ -1,9 +1,9 @@
 """Bytes of memory per account, in a fresh process per kind, all in: row, index, names, engaged people.
 
-`rss_bytes_per_row` is what the process grew by, `nbytes_per_row` what the table says it holds. Entities: accounts with 1 to 3 engaged
-people and with 4 to 32, evenly spread. Actors: rows with the 1 to 3 accounts that an actor lately engaged with; the window of event
-ids for the duplicate check is per event, not per actor, and given apart. Not measured: buffers of Kafka clients, and what a flush
-holds while it is under way.
+`rss_bytes_per_row` is what the process grew by, `nbytes_per_row` what the table says it holds. Entities: accounts with 1
+to 3 engaged people and with 4 to 32, evenly spread. Actors: rows with the 1 to 3 accounts that an actor lately engaged
+with; the window of event ids for the duplicate check is per event, not per actor, and given apart. Not measured: buffers
+of Kafka clients, and what a flush holds while it is under way.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Draining a backlog through the whole pipeline: events in Kafka to scores in Redis, both tables durable, one worker process.
+"""Draining a backlog through the whole pipeline by one worker process.
 
-The clock starts when the worker sends the first engagements (by that record's own timestamp; the events of that first round don't
-count) and stops when everything sent is seen to be published, which the worker says every 250 ms. CPU is that of the worker, broker
-and Redis between these two moments. Not measured: start, import and group join. `intake_`, `scorer_` and
-`publisher_cpu_us_per_event` are of `agents_cpu`.
+From events in Kafka to scores in Redis, both tables durable. The clock starts when the worker sends the first engagements
+(by that record's own timestamp; the events of that first round don't count) and stops when everything sent is seen to be
+published, which the worker says every 250 ms. CPU is that of the worker, broker and Redis between these two moments. Not
+measured: start, import and group join. `intake_`, `scorer_` and `publisher_cpu_us_per_event` are of `agents_cpu`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The same job written the ordinary way in Faust: a JSON record per message, `table[key] += 1`, a decayed counter, a ZADD.
 
-A fair minimum, not a straw man: no check for duplicates, no trust, no reach, no change events, and no repartitioning by author, each
-of which would cost more. Prints the events it has seen, every half second, as JSON lines.
+A fair minimum, not a straw man: no check for duplicates, no trust, no reach, no change events, and no repartitioning by
+author, each of which would cost more. Prints the events it has seen, every half second, as JSON lines.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ import redis.asyncio as aredis
 
 from streams.settings import Settings
 
-PARTITIONS_NAME = "plain"
-
 
 class Event(faust.Record, serializer="json"):
     """One event."""
@@ -34,7 +32,7 @@ class Event(faust.Record, serializer="json"):
 def create_app(settings: Settings) -> faust.App:
     """Return the app."""
     app = faust.App(
-        PARTITIONS_NAME,
+        "plain",
         broker=f"kafka://{settings.kafka}",
         topic_partitions=settings.partitions,
         broker_session_timeout=settings.session_timeout_s,  # or the group join takes half of Faust's 60 s
@@ -49,7 +47,7 @@ def create_app(settings: Settings) -> faust.App:
     seen = 0
 
     @app.agent(app.topic(settings.topic_names[0], value_type=Event))
-    async def score(events: faust.Stream[Event]) -> None:
+    async def score(events: faust.StreamT[Event]) -> None:
         nonlocal seen
         h = settings.half_life_slow_s
         async for event in events:
@@ -61,7 +59,7 @@ def create_app(settings: Settings) -> faust.App:
             await client.zadd("plain:board", {event.author: 5 * math.log2(value) + 5 * newest / h})
             seen += 1
 
-    @app.task
+    @app.task  # type: ignore[untyped-decorator]  # Faust's
     async def report() -> None:
         while True:
             print(json.dumps({"seen": seen, "at_s": time.monotonic()}), flush=True)

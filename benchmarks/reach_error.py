@@ -1,10 +1,11 @@
 """Error and bias of reach against exact counts, from 10 to 1,000,000 people, and across the switch at 33.
 
-    python -m benchmarks reach_error [--quick]
+python -m benchmarks reach_error [--quick]
 
-Prints a JSON line per audience size. Each repetition folds people with weights and times of their own, as the table does: exact
-up to 32, then the sketch and the difference carried over the switch. `relative_error` is the root mean square of found/exact - 1,
-`bias` its mean, and `bias_error` the standard error of that mean: a bias within two or three of these is none that can be seen.
+Prints a JSON line per audience size. Each repetition folds people with weights and times of their own, as the table does:
+exact up to 32, then the sketch and the difference carried over the switch. `relative_error` is the root mean square of
+found/exact - 1, `bias` its mean, and `bias_error` the standard error of that mean: a bias within two or three of these is
+none that can be seen.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.run import Figures, Run
 from streams.model import decay

@@ -1,9 +1,9 @@
 """How long a worker takes from its group join until it works: with nothing to recover, and with a million entity rows.
 
-The rows are made by folding engagements and flushing, as the scorer does: one to three engaged people each. `recovery_s` ends when
-Faust says that the tables are recovered, `ready_s` when the worker shows itself in Redis for every partition (which it does every
-250 ms); both begin when the worker learns its partitions. Not measured: start, import and the join itself, of which `join_s` is what
-it took here: the embedded broker waits for half the session timeout.
+The rows are made by folding engagements and flushing, as the scorer does: one to three engaged people each. `recovery_s`
+ends when Faust says that the tables are recovered, `ready_s` when the worker shows itself in Redis for every partition
+(which it does every 250 ms); both begin when the worker learns its partitions. Not measured: start, import and the join
+itself, of which `join_s` is what it took here: the embedded broker waits for half the session timeout.
 """
 
 from __future__ import annotations

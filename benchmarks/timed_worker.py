@@ -1,5 +1,7 @@
-"""`python -m benchmarks.timed_worker`: the worker, and when it was where: a JSON line when it has joined its group (Faust tells it its
-partitions), one when its tables are recovered and it owns them. Times are epoch seconds.
+"""`python -m benchmarks.timed_worker`: the worker, which says when it was where.
+
+A JSON line when it has joined its group (Faust tells it its partitions), and one when its tables are recovered and it owns
+them. Times are epoch seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import time
 from typing import Any
 
 import agents.worker
-from agents import CloutstreamApp
+from agents.app import CloutstreamApp
 from streams.settings import Settings
 
 
@@ -29,12 +31,12 @@ def _timed(app: CloutstreamApp) -> CloutstreamApp:
     async def on_recovered(*_: Any, **__: Any) -> None:
         _say("recovered", rows=sum(len(app.entities.partition(p).table) for p in app.owned))
 
-    app._on_partitions_assigned = on_assigned
+    app._on_partitions_assigned = on_assigned  # type: ignore[method-assign]  # Faust's signal comes after its own work
     app.on_rebalance_complete.connect(on_recovered)  # after the app's own
     return app
 
 
 if __name__ == "__main__":
-    build = agents.worker.build
-    agents.worker.build = lambda settings: _timed(build(settings))
+    build = agents.build
+    agents.worker.build = lambda settings: _timed(build(settings))  # type: ignore[attr-defined]  # its import
     sys.exit(agents.worker.run(Settings.from_environ(os.environ)))

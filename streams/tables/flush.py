@@ -119,6 +119,8 @@ def _score_records(keys: list[bytes], state: NDArray[np.void], scores: scoring.S
 
 
 def _rendered(column: NDArray[Any]) -> list[bytes]:
+    if not len(column):
+        return []
     if column.dtype.kind == "f":
         column = np.round(column.astype(np.float64), 4)
     return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")

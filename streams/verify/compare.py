@@ -39,7 +39,8 @@ def compare_table(partition: int, log: Log, table: Table, settings: Settings, to
             totals.counts[entity] = whole.counts[i].tolist()
             report.expect("placements", "engagements", entity, "partition", home_of(entity, settings.partitions), partition)
     place = np.array([names.get(name, -1) for name in table.names], dtype=np.int64)
-    born = np.zeros(len(names), dtype=np.int64)
+    # Of an entity without a row nothing is counted: there is no time to decay it to.
+    born = np.full(len(names), np.iinfo(np.int64).max)
     known = place >= 0
     born[place[known]] = table.rows["born"][known]
     at = np.zeros(len(names))

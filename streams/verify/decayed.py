@@ -40,7 +40,9 @@ def count(log: Log, chosen: Ints) -> Counted:
     n = len(log.names)
     target = log.target[chosen]
     cell = target * len(COUNTS) + log.kind[chosen]
-    counts = np.bincount(cell, np.where(log.undo[chosen], -1, 1), minlength=n * len(COUNTS)).astype(np.int64).reshape(n, -1)
+    counts = (
+        np.bincount(cell, np.where(log.undo[chosen], -1, 1), minlength=n * len(COUNTS)).astype(np.int64).reshape(n, len(COUNTS))
+    )
     newest_s, last = np.full(n, -np.inf), np.full(n, -1, dtype=np.int64)
     np.maximum.at(newest_s, target, log.at[chosen])
     np.maximum.at(last, target, log.offset[chosen])

@@ -1,0 +1,135 @@
+"""The README says what the code says: settings, commands, topics, event fields, exit codes, files."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import msgspec
+import pytest
+
+from streams import errors
+from streams.cli import COMMANDS, INTERRUPTED, build_parser, main
+from streams.events.decode import Event
+from streams.kafka.topics import topic_specs
+from streams.redis.published import HASH_FIELDS
+from streams.settings import PREFIX, Settings
+from tests import readme
+
+# What an outline of the project has beyond this version; none of it may be promised.
+NOT_BUILT = ["alert", "campaign", "webhook", "dashboard", "ingest", "forget me"]
+
+
+def test_it_has_every_setting_with_its_default() -> None:
+    shown = {readme.code(row[0]): readme.code(row[1]) for row in readme.table("Variable")}
+    fields = dataclasses.fields(Settings)
+    assert list(shown) == [PREFIX + f.name.upper() for f in fields]
+    # Written as it would be given: whoever copies a default gets the default.
+    assert Settings.from_environ(shown) == Settings()
+
+
+def test_it_has_every_command_with_all_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [readme.code(row[0]) for row in readme.table("Command")]
+    assert [row.split()[0] for row in rows] == list(COMMANDS)
+    for row in rows:
+        name, actions = row.split()[0], row.split()[1].split("|")
+        nested = [[name, action] for action in actions if not action.startswith(("-", "["))]
+        helped = ""
+        for words in [[name], *nested] if name in ("topics", "dead-letters") else [[name]]:
+            assert main([*words, "--help"]) == 0
+            helped += capsys.readouterr().out
+        # An option of a help text begins its line; elsewhere in the text it may be another command's.
+        options = set(re.findall(r"^  (?:-\w, )?(--?[a-z][a-z-]*)", helped, flags=re.MULTILINE)) - {
+            "-h",
+            "--help",
+            "--kafka",
+            "--redis",
+        }
+        assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row.removeprefix(name))) == options, name
+
+
+def test_the_commands_in_its_blocks_can_be_parsed() -> None:
+    parser = build_parser()
+    lines = [line for block in readme.blocks("sh") for line in block.splitlines() if line.startswith("cloutstream ")]
+    assert len(lines) > 10
+    for line in lines:
+        parser.parse_args([word.strip("'") for word in line.split()[1:]])
+
+
+def test_every_make_target_it_names_exists() -> None:
+    targets = re.findall(r"^([a-z]+):.*## ", (readme.ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"(?:^|`)make ([a-z]+)", readme.text(), flags=re.MULTILINE)
+    assert {"demo", "setup", "test", "check", "bench"} <= set(named)
+    assert set(named) <= set(targets)
+
+
+def test_it_has_every_topic_and_how_long_it_is_kept() -> None:
+    expected = [(spec.name, spec.configs) for spec in topic_specs(Settings())]
+    rows = readme.table("Topic")
+    assert [readme.code(row[0]) for row in rows] == [name for name, _ in expected]
+    for (name, configs), row in zip(expected, rows, strict=True):
+        kept = f"{int(configs['retention.ms']) // 86_400_000} days" if "retention.ms" in configs else "compacted"
+        assert row[1] == kept, name
+
+
+def test_it_has_every_field_of_an_event() -> None:
+    rows = readme.table("Field")
+    fields = {f.name: f.required for f in msgspec.structs.fields(Event)}
+    assert {readme.code(row[0]): "optional" not in row[1] for row in rows} == fields
+
+
+def test_it_has_every_field_of_a_score() -> None:
+    found = re.search(r"^The fields of a score: (.*?)\. ", readme.text(), flags=re.MULTILINE | re.DOTALL)
+    assert found
+    assert tuple(re.findall(r"`(\w+)`", found[1])) == HASH_FIELDS
+
+
+def test_its_weights_of_kinds_are_the_settings() -> None:
+    s = Settings()
+    assert s.weight_reply == s.weight_share
+    assert f"a like is {s.weight_like:g} of a person, a reply or a share {s.weight_share:g}" in readme.text()
+
+
+def test_its_exit_codes_are_those_of_the_errors() -> None:
+    kinds = [errors.CloutstreamError, *errors.CloutstreamError.__subclasses__()]
+    codes = {0, INTERRUPTED, *(kind.exit_code for kind in kinds)}
+    assert {int(row[0]) for row in readme.table("Exit code")} == codes
+
+
+def test_its_example_of_secure_settings_is_valid() -> None:
+    (example,) = [block for block in readme.blocks("text") if block.startswith(PREFIX)]
+    given = dict(line.split("=", 1) for line in example.splitlines())
+    assert Settings.from_environ(given).kafka_security == "sasl_ssl"
+
+
+def test_the_files_and_headings_it_names_exist() -> None:
+    for row in readme.table("Where"):
+        for path in re.findall(r"`([\w/]+/)`", row[0]):
+            assert (readme.ROOT / path).is_dir(), path
+    listed = " ".join(row[0] for row in readme.table("Where"))
+    packages = [p.parent.relative_to(readme.ROOT).as_posix() for p in readme.ROOT.glob("streams/*/__init__.py")]
+    assert [package for package in packages if f"`{package}/`" not in listed] == []
+    headings = {
+        re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+ (.*)$", readme.text(), re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", readme.text()):
+        if target.startswith("#"):
+            assert target[1:] in headings
+        elif not target.startswith("https://"):
+            assert (readme.ROOT / target).is_file(), target
+
+
+def test_it_promises_nothing_that_is_not_built() -> None:
+    said = readme.text().lower()
+    assert [word for word in NOT_BUILT if word in said] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
+def test_nothing_unfinished_and_no_path_of_one_machine_is_in_it(name: str) -> None:
+    said = (readme.ROOT / name).read_text(encoding="utf-8")
+    assert re.findall(r"TODO|FIXME|TBD|XXX", said) == []
+    assert re.findall(r"(?<![\w:/.-])/(?:home|root|tmp|work|Users|opt|usr|var)/\S*", said) == []
+
+
+def test_the_benchmarks_have_their_place() -> None:
+    assert re.search(r"^<!-- bench -->\n(.*\n)*?<!-- /bench -->$", readme.text(), flags=re.MULTILINE)
