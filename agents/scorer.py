@@ -12,7 +12,7 @@ from typing import Any
 from faust.types import TP
 
 from agents.app import CloutstreamApp
-from streams.events.engagements import decode
+from streams.events.engagements import Engagements, decode
 from streams.fatal import fatal
 from streams.kafka.range import Range
 from streams.tables.changelog import Changelog
@@ -21,6 +21,7 @@ from streams.tables.flush import take_flush
 from streams.tables.fold import fold
 from streams.tables.states import EntityState
 
+FOLD_ENGAGEMENTS = 16_384  # about 30 ms of work: others must get their turn
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
 
@@ -35,9 +36,15 @@ class Scorer:
     async def take(self, content: Range) -> None:
         """Fold a fetched range of an engagements partition."""
         table = self.app.entities.partition(content.partition).table
+        records: list[Engagements] = []
+        offsets: list[int] = []
         for offset, value in zip(content.offsets, content.values, strict=True):
-            fold(table, decode(value or b""), offset)
-            await asyncio.sleep(0)
+            records.append(decode(value or b""))
+            offsets.append(offset)
+            if sum(map(len, records)) >= FOLD_ENGAGEMENTS or offset == content.offsets[-1]:
+                fold(table, records, offsets)
+                records, offsets = [], []
+                await asyncio.sleep(0)
 
     async def flush(self, partition: int) -> None:
         """Make durable what was folded into a partition, and publish its scores to the scores topic."""

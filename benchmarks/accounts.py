@@ -40,7 +40,7 @@ def engaged(table: EntityRows, accounts: Accounts, people: NDArray[np.int64], se
     at = _START_S + np.sort(rng.uniform(0, 5 * 86400, len(target)))
     for number, first in enumerate(range(0, len(target), ROUND)):
         part = target[first : first + ROUND]
-        fold(table, _record(accounts, part, at[first : first + ROUND], first, rng), number)
+        fold(table, [_record(accounts, part, at[first : first + ROUND], first, rng)], [number])
         if number % FLUSH_ROUNDS == FLUSH_ROUNDS - 1:
             take_flush(table)
     take_flush(table)

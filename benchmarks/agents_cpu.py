@@ -63,7 +63,7 @@ def figures(log: Log) -> Figures:
                 records = {target: encode(record) for target, record in taken.engagements.items()}
             for target, record in records.items():
                 with clock.of("scorer"):
-                    fold(entities[target], decode(record), next_offset[target])
+                    fold(entities[target], [decode(record)], [next_offset[target]])
                 next_offset[target] += 1
             unflushed += len(part)
         if unflushed >= FLUSH_EVENTS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.hashing import Hashes, hash_names
+from streams.columns.hashing import Hashes, distinct, hash_names
 from streams.columns.index import Rows
 from streams.columns.placement import partitions_of
 from streams.entities import encode_id
@@ -36,13 +36,13 @@ def accounts_of(actors: Sequence[str], authors: Sequence[str], partitions: int) 
         blob = "account:" + "\naccount:".join(map(encode_id, everybody))
     names = blob.encode().split(b"\n")
     lo, hi = hash_names(names)
-    _, first, place = np.unique(lo, return_index=True, return_inverse=True)
-    distinct = first.tolist()
+    first, place = distinct(lo, hi)
+    wanted = first.tolist()
     return Accounts(
-        [names[i] for i in distinct],
+        [names[i] for i in wanted],
         lo[first],
         hi[first],
-        partitions_of([everybody[i].encode() for i in distinct], partitions),
+        partitions_of([everybody[i].encode() for i in wanted], partitions),
         place[: len(actors)],
         place[len(actors) :],
     )

@@ -8,37 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.index import Rows
-from streams.events.engagements import KIND_MASK, Engagements
 from streams.tables.entity_rows import EntityRows
+from streams.tables.joined import Joined
 
 MOST = 3
 
 
 @dataclass(slots=True)
 class Noted:
-    """Contributions of one record: row, weight, kind, and the actor as an index into the record's names."""
+    """Contributions of one batch: row, weight, kind, and the actor as an index into the batch's names."""
 
     row: Rows
     weight: NDArray[np.float64]
-    kind: NDArray[Any]
-    actor: NDArray[np.uint32]
+    kind: NDArray[np.uint8]
+    actor: Rows
     names: Sequence[bytes]
 
 
-def note_causes(
-    table: EntityRows, rows: Rows, record: Engagements, chosen: Rows, weight: NDArray[np.float64], undo: NDArray[np.bool_]
-) -> None:
+def note_causes(table: EntityRows, rows: Rows, batch: Joined, chosen: Rows) -> None:
     """Remember the engagements just folded; ones taken back are no cause of a rise."""
-    keep = ~undo
-    table.noted.append(
-        Noted(rows[keep], weight[keep], record.flags[chosen[keep]] & KIND_MASK, record.actor[chosen[keep]], record.names)
-    )
+    keep = ~batch.undo[chosen]
+    e = chosen[keep]
+    table.noted.append(Noted(rows[keep], batch.weight[e], batch.kind[e], batch.actor[e], batch.names))
 
 
 def settle_causes(table: EntityRows) -> None:

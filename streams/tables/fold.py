@@ -1,68 +1,73 @@
-"""Folding one `engagements` record into a partition's entities: `design.md` 3.4, vectorised.
+"""Folding `engagements` records into a partition's entities: `design.md` 3.4, vectorised.
 
 A record at offset o is folded once: engagements whose event was applied before (e <= H of their source) are dropped, rows that
-already hold o (they were recovered from a changelog ahead of the marker) are left as they are, and every row that the record
+already hold o (they were recovered from a changelog ahead of the marker) are left as they are, and every row that a record
 names becomes dirty either way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 
 from streams.columns.index import Rows
-from streams.events.engagements import KIND_MASK, LIKE, REPLY, SHARE, TWEET, UNDO_BIT, Engagements
+from streams.events.engagements import LIKE, REPLY, SHARE, TWEET, Engagements
 from streams.model import decay
 from streams.tables.causes import note_causes
 from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.fold_reach import fold_reach, people_of
+from streams.tables.joined import Joined, join
 
 
-def fold(table: EntityRows, record: Engagements, offset: int) -> None:
-    """Fold `record`, which stands at `offset` of this partition of the engagements topic."""
-    if offset <= table.folded:
+def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[int]) -> None:
+    """Fold records that stand, in this order, at ascending `offsets` of this partition of the engagements topic."""
+    known = sum(offset <= table.folded for offset in offsets)
+    records, offsets = records[known:], offsets[known:]
+    if not records:
         return
-    source = (record.source_topic, record.source_partition)
-    offsets = record.offsets
-    fresh = offsets > table.applied.get(source, -1)
-    named, position = np.unique(record.target.astype(np.int64), return_inverse=True)
-    rows = _rows_of(table, record, named, np.bincount(position, fresh, minlength=len(named)) > 0, offset)
+    batch = join(records, offsets, table.applied)
+    table.folded = offsets[-1]
+    named, position = np.unique(batch.target, return_inverse=True)
+    rows = _rows_of(table, batch, named, position)
     found = rows >= 0
     table.dirty[rows[found]] = True
-    behind = found.copy()
-    behind[found] = table.rows["off"][rows[found]] < offset
-    chosen = np.flatnonzero(fresh & behind[position])
-    if len(chosen):
-        touched, position = np.unique(position[chosen], return_inverse=True)
-        _add(table, rows[touched], position, record, chosen)
-        table.rows["off"][rows[touched]] = offset
-        table.folded_since[rows[touched]] = True
-        table.watermark = max(table.watermark, float(record.at[chosen].max()))
-    table.folded = offset
-    if len(offsets):
-        table.applied[source] = max(table.applied.get(source, -1), int(offsets.max()))
+    held = np.full(len(rows), -1)
+    held[found] = table.rows["off"][rows[found]]
+    chosen = np.flatnonzero(batch.fresh & (held[position] < batch.offset))
+    if not len(chosen):
+        return
+    touched, position = np.unique(position[chosen], return_inverse=True)
+    rows = rows[touched]
+    _add(table, rows, position, batch, chosen)
+    latest = table.rows["off"][rows]
+    np.maximum.at(latest, position, batch.offset[chosen])
+    table.rows["off"][rows] = latest
+    table.folded_since[rows] = True
+    table.watermark = max(table.watermark, float(batch.at[chosen].max()))
 
 
-def _rows_of(table: EntityRows, record: Engagements, named: Rows, wanted: NDArray[np.bool_], offset: int) -> Rows:
+def _rows_of(table: EntityRows, batch: Joined, named: Rows, position: Rows) -> Rows:
     """Return the row of each named entity; those that nothing fresh is for are not made, and are -1 when missing."""
-    lo, hi = record.lo[named], record.hi[named]
+    lo, hi = batch.lo[named], batch.hi[named]
     rows = np.full(len(named), -1, dtype=np.int64)
-    make = np.flatnonzero(wanted)
-    rows[make], new = table.find_or_add(lo[make], hi[make], record.names, named[make])
+    first_fresh = np.full(len(named), np.iinfo(np.int64).max)
+    np.minimum.at(first_fresh, position[batch.fresh], batch.offset[batch.fresh])
+    wanted = first_fresh < np.iinfo(np.int64).max
+    make, skip = np.flatnonzero(wanted), np.flatnonzero(~wanted)
+    rows[make], new = table.find_or_add(lo[make], hi[make], batch.names, named[make])
     table.rows["off"][new] = -1
-    table.rows["born"][new] = offset
     table.rows["published"][new] = 1.0
-    skip = np.flatnonzero(~wanted)
+    made = make[np.isin(rows[make], new)] if len(new) else new
+    table.rows["born"][rows[made]] = first_fresh[made]
     rows[skip] = table.find(lo[skip], hi[skip])
     return rows
 
 
-def _add(table: EntityRows, rows: Rows, position: Rows, record: Engagements, chosen: Rows) -> None:
+def _add(table: EntityRows, rows: Rows, position: Rows, batch: Joined, chosen: Rows) -> None:
     """Add the chosen engagements to their distinct rows: counts, decayed counters, reach."""
     s = table.settings
-    at, flags = record.at[chosen], record.flags[chosen]
-    weight = record.weight[chosen]
-    kind, undo = flags & KIND_MASK, (flags & UNDO_BIT) > 0
+    at, weight, kind, undo = batch.at[chosen], batch.weight[chosen], batch.kind[chosen], batch.undo[chosen]
     signed = np.where(undo, -weight, weight)
     state = table.rows[rows]
     before = np.where(state["at"] > 0, state["at"], at.min())
@@ -91,11 +96,11 @@ def _add(table: EntityRows, rows: Rows, position: Rows, record: Engagements, cho
     if len(person):
         forward = decay.log2_forward(weight[person], at[person], s.half_life_slow_s)
         with np.errstate(divide="ignore"):
-            network = forward + np.log2(record.standing[chosen[person]].astype(np.float64))
+            network = forward + np.log2(batch.standing[chosen[person]])
         favour = (kind[person] == LIKE) | (kind[person] == SHARE)
-        entries = people_of(record.lo[record.actor[chosen[person]]], favour, (forward, network))
+        entries = people_of(batch.lo[batch.actor[chosen[person]]], favour, (forward, network))
         fold_reach(table, rows, position[person], entries, undo[person])
-        note_causes(table, rows[position[person]], record, chosen[person], weight[person], undo[person])
+        note_causes(table, rows[position[person]], batch, chosen[person])
     table.refresh_reach(rows)
 
 

@@ -60,7 +60,7 @@ def folded(parts: Iterable[Sequence[Engagement]], settings: Settings = SETTINGS)
     """Return a table that folded one record per part."""
     table = EntityRows(settings)
     for offset, part in enumerate(parts):
-        fold(table, record_of(part), offset)
+        fold(table, [record_of(part)], [offset])
     return table
 
 

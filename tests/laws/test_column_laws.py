@@ -148,7 +148,7 @@ def test_a_record_cut_for_the_broker_folds_to_the_same_rows(log, limit_bytes):
         events = set(part.offsets.tolist())
         assert not events & seen  # never inside an event
         seen |= events
-        fold(table, decode(encode(part)), offset)
+        fold(table, [decode(encode(part))], [offset])
     assert_same_rows(folded([log]), table)
 
 
@@ -169,8 +169,8 @@ def test_rows_come_back_from_the_changelog_and_fold_on_as_if_nothing_had_happene
     assert rows_by_name(table) == rows_by_name(recovered)
     recovered.folded, recovered.applied = table.folded, dict(table.applied)
     for offset, part in enumerate(half[1:], 1):
-        fold(table, record_of(part), offset)
-        fold(recovered, record_of(part), offset)
+        fold(table, [record_of(part)], [offset])
+        fold(recovered, [record_of(part)], [offset])
     assert_same_rows(table, recovered)
 
 
@@ -179,7 +179,7 @@ def test_rows_come_back_from_the_changelog_and_fold_on_as_if_nothing_had_happene
 def test_of_a_key_the_record_with_the_highest_offset_wins_and_a_stale_last_one_is_told(log, cuts, data):
     table, written = EntityRows(SETTINGS), []
     for offset, part in enumerate(split(log, cuts)):
-        fold(table, record_of(part), offset)
+        fold(table, [record_of(part)], [offset])
         written += zip(*_pairs(table), strict=True)
     shuffled = data.draw(st.permutations(written))
     recovered, last, newest = EntityRows(SETTINGS), {}, {}
@@ -212,7 +212,7 @@ def test_a_freed_row_leaves_nothing_to_the_entity_that_gets_it():
     crowd = [Engagement(e, b"account:a", e, 1.7e9 + e, 1) for e in range(40)]
     table = folded([crowd])
     table.remove(table.live())
-    fold(table, record_of([Engagement(40, b"account:b", 1, 1.7e9, 2)]), 1)
+    fold(table, [record_of([Engagement(40, b"account:b", 1, 1.7e9, 2)])], [1])
     fresh = folded([[Engagement(40, b"account:b", 1, 1.7e9, 2)]])
     assert rows_by_name(fresh) == rows_by_name(table)
     assert ROW.names is not None

@@ -78,7 +78,7 @@ def test_a_replayed_suffix_changes_nothing(log, cuts, back):
     before = rows_by_name(table)
     first = max(0, len(parts) - back)
     for offset in range(first, len(parts)):
-        fold(table, record_of(parts[offset]), offset)
+        fold(table, [record_of(parts[offset])], [offset])
     assert before == rows_by_name(table)
 
 
@@ -89,7 +89,7 @@ def test_events_sent_again_at_new_offsets_change_nothing(log, cuts, back):
     table = folded(parts)
     before = rows_by_name(table)
     for n, part in enumerate(parts[max(0, len(parts) - back) :]):
-        fold(table, record_of([replace(x, factors=(1.0,) * 5) for x in part]), len(parts) + n)
+        fold(table, [record_of([replace(x, factors=(1.0,) * 5) for x in part])], [len(parts) + n])
     assert before == rows_by_name(table)
 
 
@@ -97,7 +97,7 @@ def test_events_sent_again_at_new_offsets_change_nothing(log, cuts, back):
 @given(logs(most=80))
 def test_the_same_offsets_of_another_input_topic_are_other_events(log):
     table = folded([log])
-    fold(table, record_of(log, source="likes"), 1)
+    fold(table, [record_of(log, source="likes")], [1])
     once, twice = rows_by_name(folded([log])), rows_by_name(table)
     assert all(2 * once[name][field] == twice[name][field] for name in once for field in INTEGERS)
 
@@ -112,10 +112,10 @@ def test_rows_ahead_of_the_marker_are_folded_once(log, cuts, ahead):
     for offset in range(len(parts) // 2, len(parts)):
         chosen = [x for x in parts[offset] if x.target != b"topic:t"]  # the entities whose rows were written
         if chosen:
-            fold(table, record_of(chosen), offset)
+            fold(table, [record_of(chosen)], [offset])
     table.folded, table.applied = folded_until, applied
     for offset in range(len(parts) // 2, len(parts)):
-        fold(table, record_of(parts[offset]), offset)
+        fold(table, [record_of(parts[offset])], [offset])
     assert_same_rows(whole, table)
 
 
@@ -125,7 +125,7 @@ def test_every_entity_that_a_record_names_becomes_dirty(log, cuts):
     table = EntityRows(SETTINGS)
     for offset, part in enumerate(split(log, cuts)):
         table.dirty[:] = False
-        fold(table, record_of(part), offset)
+        fold(table, [record_of(part)], [offset])
         assert {x.target for x in part} == set(table.names.get(np.flatnonzero(table.dirty)))
 
 
@@ -173,7 +173,7 @@ def test_no_engagement_lowers_a_score_at_equal_time(log, kind, weight, later_s, 
 def test_pending_causes_are_the_largest_contributions(log, cuts):
     table = EntityRows(SETTINGS)
     for offset, part in enumerate(split(log, cuts)):
-        fold(table, record_of(part), offset)
+        fold(table, [record_of(part)], [offset])
         if offset % 3 == 0:
             settle_causes(table)
     settle_causes(table)

@@ -26,7 +26,7 @@ def test_the_table_holds_what_the_oracle_recounts(log, cuts):
     parts.insert(len(parts) // 2, parts[0])  # a replay after a crash: its events were applied already
     table = EntityRows(SETTINGS)
     for offset, part in enumerate(split(log, cuts)):
-        fold(table, record_of(part), offset + (offset >= len(parts) // 2))
+        fold(table, [record_of(part)], [offset + (offset >= len(parts) // 2)])
     found = log_of(enumerate(parts), 0, len(parts))
     every = chosen_of(found, np.zeros(len(found.names), dtype=np.int64))
     counted = count(found, every)

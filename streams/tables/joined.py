@@ -1,0 +1,88 @@
+"""Engagements of one or several records of a partition, in log order, as one batch to fold.
+
+A range fetched while draining holds many records that name the same entities; joined, each entity is looked up and merged once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.hashing import Hashes, distinct
+from streams.columns.index import Rows
+from streams.events.engagements import KIND_MASK, UNDO_BIT, Engagements
+
+
+class _Names(Sequence[bytes]):
+    """Names of several records; an index runs over them all."""
+
+    def __init__(self, parts: list[Sequence[bytes]], kept: NDArray[np.int64]) -> None:
+        self._parts, self._kept = parts, kept
+        self._starts = np.cumsum([0, *map(len, parts)]).tolist()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, i: Any) -> Any:
+        place = int(self._kept[i])
+        part = bisect_right(self._starts, place) - 1
+        return self._parts[part][place - self._starts[part]]
+
+
+@dataclass(slots=True)
+class Joined:
+    """Columns of n engagements and m names."""
+
+    offset: NDArray[np.int64]  # of the record each engagement is in
+    fresh: NDArray[np.bool_]  # whether its event was not applied before
+    at: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    standing: NDArray[np.float64]
+    kind: NDArray[np.uint8]
+    undo: NDArray[np.bool_]
+    target: Rows  # index into the names
+    actor: Rows
+    lo: Hashes
+    hi: Hashes
+    names: Sequence[bytes]
+
+
+def join(records: Sequence[Engagements], offsets: Sequence[int], applied: dict[tuple[str, int], int]) -> Joined:
+    """Join records, in log order; raises `applied` (H of `design.md` 3) by what they hold."""
+    fresh = []
+    for record in records:
+        source = (record.source_topic, record.source_partition)
+        event_offsets = record.offsets
+        fresh.append(event_offsets > applied.get(source, -1))
+        if len(event_offsets):
+            applied[source] = max(applied.get(source, -1), int(event_offsets.max()))
+    flags = np.concatenate([r.flags for r in records])
+    lo, hi, names = records[0].lo, records[0].hi, records[0].names
+    target, actor = records[0].target.astype(np.int64), records[0].actor.astype(np.int64)
+    if len(records) > 1:
+        lo, hi = np.concatenate([r.lo for r in records]), np.concatenate([r.hi for r in records])
+        kept, place = distinct(lo, hi)
+        starts = np.cumsum([0, *(len(r.lo) for r in records[:-1])])
+        target = place[np.concatenate([r.target + s for r, s in zip(records, starts, strict=True)])]
+        actor = place[np.concatenate([r.actor + s for r, s in zip(records, starts, strict=True)])]
+        lo, hi = lo[kept], hi[kept]
+        names = _Names([r.names for r in records], kept)
+    return Joined(
+        offset=np.repeat(np.array(offsets, dtype=np.int64), [len(r) for r in records]),
+        fresh=np.concatenate(fresh),
+        at=np.concatenate([r.at for r in records]),
+        weight=np.concatenate([r.weight for r in records]),
+        standing=np.concatenate([r.standing for r in records]).astype(np.float64),
+        kind=(flags & KIND_MASK).astype(np.uint8),
+        undo=(flags & UNDO_BIT) > 0,
+        target=target,
+        actor=actor,
+        lo=lo,
+        hi=hi,
+        names=names,
+    )
