@@ -76,8 +76,7 @@ class CloutstreamApp(faust.App):
         )
 
     async def on_first_start(self) -> None:
-        """Connect the producer that all agents send through."""
-        await super().on_first_start()
+        """Connect the producer that all agents send through. Faust's data directories aren't made: nothing is kept on disk."""
         self.bulk = BulkProducer(self.settings)
         await self.bulk.start()
 

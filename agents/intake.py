@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from faust.types import TP
@@ -25,6 +26,7 @@ from streams.tables.changelog import Changelog
 # A round's records stay well below a broker's limit of 1 MiB, and a round is short against a flush interval.
 ROUND_EVENTS = 8192
 RECORD_BYTES = 700_000
+HandOn = Callable[[int, int, Engagements], None]
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
 
@@ -33,6 +35,7 @@ class Intake:
 
     def __init__(self, app: CloutstreamApp) -> None:
         self.app = app
+        self.hand_on: HandOn = lambda *_: None  # told of engagements that the broker has
         self._rounds: dict[TP, asyncio.Task[None]] = {}
         # Closed by a flush while it waits for open rounds: in a backlog a next one would always be open.
         self._gates: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -83,7 +86,8 @@ class Intake:
     async def _send_engagements(self, partition: int, record: Engagements) -> None:
         # Piece by piece: were a later one to arrive without an earlier, the earlier one's replay would be dropped as known.
         for piece in split(record, RECORD_BYTES):
-            await self.app.bulk.send(self.app.settings.engagements_topic, partition, [None], [encode(piece)])
+            acks = await self.app.bulk.send(self.app.settings.engagements_topic, partition, [None], [encode(piece)])
+            self.hand_on(partition, acks[0].base_offset, piece)
 
     async def _send_dead_letters(self, part: Range, taken: Taken) -> None:
         keys: list[bytes | None] = []

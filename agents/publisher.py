@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from agents.app import CloutstreamApp
 from agents.intake import Intake
 from agents.scorer import Scorer
 from streams.fatal import fatal
+from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.redis import published
 from streams.redis.writer import LIVE, REBUILD, Writer
@@ -67,9 +69,24 @@ class Publisher:
         """Coalesce a fetched range of a scores partition."""
         pending = self._pending.setdefault(content.partition, _Pending())
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
-            pending.add(key or b"", offset, value)
-        pending.next_offset = content.offsets[-1] + 1
+            if offset >= pending.next_offset:
+                pending.add(key or b"", offset, value)
+        pending.next_offset = max(pending.next_offset, content.offsets[-1] + 1)
         self._work.set()
+
+    def offer(self, partition: int, acks: Sequence[Acknowledged], keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take scores that this worker sent and the broker acknowledged, as far as nothing comes before them."""
+        pending = self._pending.get(partition)
+        if pending is None or partition not in self.app.owned:
+            return
+        at = 0
+        for ack in acks:
+            if ack.base_offset == pending.next_offset:
+                for i in range(ack.count):
+                    pending.add(keys[at + i], ack.base_offset + i, values[at + i])
+                pending.next_offset += ack.count
+                self._work.set()
+            at += ack.count
 
     async def run(self) -> None:
         """Write what is pending, for ever; pauses grow while Redis is away."""
@@ -200,6 +217,8 @@ def add_publisher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Publis
         except BaseException as e:
             fatal("publishing failed", e)
 
+    intake.hand_on = scorer.offer
+    scorer.publish = publisher.offer
     app.agent(app.ranges(app.settings.scores_topic), name="publisher")(scores)
     app.task(write)
     return publisher

@@ -7,6 +7,7 @@ A flush writes rows and scores, then the marker; only then may the engagements b
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from faust.types import TP
@@ -14,58 +15,79 @@ from faust.types import TP
 from agents.app import CloutstreamApp
 from streams.events.engagements import Engagements, decode
 from streams.fatal import fatal
+from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.tables.changelog import Changelog
 from streams.tables.entity_codec import MARKER_KEY
 from streams.tables.flush import take_flush
-from streams.tables.fold import fold
-from streams.tables.states import EntityState
 
+Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[bytes | None]], None]
 FOLD_ENGAGEMENTS = 16_384  # about 30 ms of work: others must get their turn
+MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
 
 class Scorer:
-    """The scorer of all owned partitions."""
+    """The scorer of all owned partitions.
+
+    Records come from Kafka, or straight from this worker's intake once the broker has acknowledged them where the next one is
+    expected: the same records at the same offsets, a fetch earlier.
+    """
 
     def __init__(self, app: CloutstreamApp) -> None:
         self.app = app
+        self.publish: Publish = lambda *_: None  # told of scores that the broker has
         self._changelogs: dict[int, Changelog] = {}
+        self._marked_at_s: dict[int, float] = {}
         self.durable_offset: dict[int, int] = {}  # next engagements offset whose effects are durable, for Redis
 
     async def take(self, content: Range) -> None:
-        """Fold a fetched range of an engagements partition."""
-        table = self.app.entities.partition(content.partition).table
-        records: list[Engagements] = []
-        offsets: list[int] = []
+        """Take a fetched range of an engagements partition; it is folded at the next flush, or when much waits."""
+        state = self.app.entities.partition(content.partition)
         for offset, value in zip(content.offsets, content.values, strict=True):
-            records.append(decode(value or b""))
-            offsets.append(offset)
-            if sum(map(len, records)) >= FOLD_ENGAGEMENTS or offset == content.offsets[-1]:
-                fold(table, records, offsets)
-                records, offsets = [], []
+            if offset < state.next_offset:
+                continue
+            state.put(offset, decode(value or b""))
+            if state.waiting_engagements >= FOLD_ENGAGEMENTS:
+                state.fold()
                 await asyncio.sleep(0)
 
-    async def flush(self, partition: int) -> None:
-        """Make durable what was folded into a partition, and publish its scores to the scores topic."""
-        state: EntityState = self.app.entities.partition(partition)
-        table, settings = state.table, self.app.settings
-        flush = take_flush(table)
-        done = self.durable_offset.get(partition, -1)
-        oldest_s = table.watermark - settings.expire_after_s
-        gone = table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
-        if not flush.keys and not gone and flush.marker.folded + 1 == done:
-            return
+    def offer(self, partition: int, offset: int, record: Engagements) -> None:
+        """Take a record that this worker sent and the broker acknowledged at `offset`, if nothing comes before it."""
+        if partition in self.app.owned:
+            state = self.app.entities.partition(partition)
+            if offset == state.next_offset:
+                state.put(offset, record)
+
+    async def flush(self, partition: int, now_s: float) -> None:
+        """Fold what waits, make its rows durable and their scores public; now and then write the marker and allow the commit.
+
+        Args:
+            partition: an owned one.
+            now_s: any steady clock, s.
+        """
+        state, settings = self.app.entities.partition(partition), self.app.settings
+        state.fold()
+        flush = take_flush(state.table)
+        oldest_s = state.table.watermark - settings.expire_after_s
+        gone = state.table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
         changelog = self._changelog(partition)
         no_rows: list[bytes | None] = [None] * len(gone)
-        await asyncio.gather(
-            changelog.write([*flush.keys, *gone], [*flush.rows, *no_rows]),
-            self.app.bulk.send(settings.scores_topic, partition, [*flush.keys, *gone], [*flush.scores, *no_rows]),
-        )
-        await changelog.write([MARKER_KEY], [flush.marker.encode()])
-        if partition in self.app.owned or self.app.handing_over:
-            self.durable_offset[partition] = flush.marker.folded + 1
-            self.app.durable.advance(TP(settings.engagements_topic, partition), flush.marker.folded + 1)
+        keys, scores = [*flush.keys, *gone], [*flush.scores, *no_rows]
+        if keys:
+            _, acks = await asyncio.gather(
+                changelog.write(keys, [*flush.rows, *no_rows]),
+                self.app.bulk.send(settings.scores_topic, partition, keys, scores),
+            )
+            self.publish(partition, acks, keys, scores)
+        upto = flush.marker.folded + 1
+        due = self.app.handing_over or now_s - self._marked_at_s.get(partition, -1e9) >= MARKER_INTERVAL_S
+        if due and upto != self.durable_offset.get(partition):
+            self._marked_at_s[partition] = now_s
+            await changelog.write([MARKER_KEY], [flush.marker.encode()])
+            if partition in self.app.owned or self.app.handing_over:
+                self.durable_offset[partition] = upto
+                self.app.durable.advance(TP(settings.engagements_topic, partition), upto)
 
     def _changelog(self, partition: int) -> Changelog:
         found = self._changelogs.get(partition)

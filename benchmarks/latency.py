@@ -36,20 +36,17 @@ def measure(run: Run) -> Iterator[Figures]:
     """Measure p50 and p99 under a steady load."""
     warm_up_s, measured_s = (QUICK_WARM_UP_S, QUICK_MEASURED_S) if run.is_quick else (WARM_UP_S, MEASURED_S)
     load = [str(RATE_PER_S), str(warm_up_s + measured_s + 1), str(QUICK_EVENTS if run.is_quick else 0)]
-    with (
-        servers(clock="wall") as at,
-        worker_process(at.settings) as worker,
-        child("benchmarks.latency_load", *load, settings=at.settings) as loading,
-    ):
+    with servers(clock="wall") as at, worker_process(at.settings) as worker:
         _wait_ready(at, worker)
-        loading.line(READY_S)  # it sends from now on
-        say(f"{RATE_PER_S} events a second, {warm_up_s} s to warm up, {measured_s} s measured")
-        with Meter({"worker": worker.pid, "broker": at.broker_pid, "redis": at.redis_pid}) as meter:
-            time.sleep(warm_up_s)
-            begun_s = time.time()
-            late_ms, reported = _probed(at, worker, measured_s)
-            ended_s = time.time()
-        sent = _sent(loading)
+        with child("benchmarks.latency_load", *load, settings=at.settings) as loading:
+            loading.line(READY_S)  # it sends from now on
+            say(f"{RATE_PER_S} events a second, {warm_up_s} s to warm up, {measured_s} s measured")
+            with Meter({"worker": worker.pid, "broker": at.broker_pid, "redis": at.redis_pid}) as meter:
+                time.sleep(warm_up_s)
+                begun_s = time.time()
+                late_ms, reported = _probed(at, worker, measured_s)
+                ended_s = time.time()
+            sent = _sent(loading)
     cpus = {f"{name}_cpu_ratio": meter.cpu_s(name, begun_s, ended_s) / (ended_s - begun_s) for name in meter.peak_rss_bytes}
     p50_ms, p99_ms = np.percentile(late_ms, [50, 99])
     yield {

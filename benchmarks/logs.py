@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,11 @@ _START_S, _SPAN_S = 1_341_100_972, 431_825  # of the recording
 _BLOCK = 50_000
 # Part of all events that the first so many accounts have, read off the recording: 7 % go to one author.
 _RANKS = np.array([1, 10, 100, 1_000, 10_000])
-_AUTHOR_PARTS, _AUTHORS = np.array([0.069, 0.162, 0.343, 0.618, 0.844]), 120_000
-_ACTOR_PARTS, _ACTORS = np.array([0.0012, 0.0041, 0.018, 0.071, 0.234]), 350_000
+_AUTHOR_PARTS, _AUTHORS = np.array([0.069, 0.162, 0.343, 0.618, 0.844]), 80_000
+_ACTOR_PARTS, _ACTORS = np.array([0.0012, 0.0041, 0.018, 0.071, 0.234]), 900_000
+# Chosen so that 10,000 events in a row have as many authors and actors as in the recording: 2,400 and 7,000.
+_CASCADE_RATIO = 0.025  # of the whole time: how long one author's events last
+_AGAIN_RATIO, _AGAIN_EVENTS = 0.28, 3_000  # how often an actor comes again, and how soon
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,13 @@ def higgs(limit: int | None = None) -> Log:
         return Log(files[0].name, list(Recording(files[0], "higgs", limit=limit).blocks()))
     n = min(limit or HIGGS_EVENTS, HIGGS_EVENTS)
     rng = np.random.default_rng(1)
-    author = _drawn(rng, n, _AUTHOR_PARTS, _AUTHORS)
+    author = np.exp(_ranks(rng, n, np.log(_RANKS), _AUTHOR_PARTS, np.log(_AUTHORS)))
+    author = np.minimum(np.ceil(author), _AUTHORS).astype(np.int64)
+    author = author[np.argsort(rng.random(_AUTHORS)[author - 1] + rng.laplace(0, _CASCADE_RATIO, n))]
+    # The many actors at the end all have about as many events: evenly spread, not by the log of the rank.
+    actor = np.ceil(_ranks(rng, n, _RANKS, _ACTOR_PARTS, _ACTORS)).astype(np.int64)
     # An author's number as an actor is another rank: those who are shared most aren't those who share most.
-    actor = rng.permutation(_ACTORS)[_drawn(rng, n, _ACTOR_PARTS, _ACTORS)]
+    actor = rng.permutation(_ACTORS)[actor - 1][_again(rng, n)]
     at = _START_S + np.sort(rng.integers(0, _SPAN_S, n))
     return Log("simulated in the shape of the Higgs recording", list(_blocks(actor, author, at, rng.random(n) < 0.64)))
 
@@ -72,11 +80,21 @@ def tagged(log: Log) -> Log:
     return Log(f"{log.source}, two tags an event", blocks)
 
 
-def _drawn(rng: np.random.Generator, count: int, parts: NDArray[np.float64], accounts: int) -> NDArray[np.int64]:
-    """Return accounts 0..accounts-1, the first drawn most: between the ranks given the parts grow with the log of the rank."""
-    ranks = np.log(np.r_[_RANKS, accounts])
-    drawn = np.exp(np.interp(rng.random(count), np.r_[parts, 1.0], ranks)).astype(np.int64) - 1
-    return np.clip(drawn, 0, accounts - 1)
+def _ranks(
+    rng: np.random.Generator, count: int, ranks: NDArray[Any], parts: NDArray[np.float64], last: float
+) -> NDArray[np.float64]:
+    """Return ranks (or their logs) from the first to `last`, those up to `ranks[i]` drawn in `parts[i]` of all cases."""
+    return np.interp(rng.random(count), np.r_[parts, 1.0], np.r_[ranks, last])
+
+
+def _again(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Return for each place the place whose actor it has: mostly its own, else one shortly before."""
+    source = np.arange(count)
+    again = np.flatnonzero(rng.random(count) < _AGAIN_RATIO)
+    source[again] = np.maximum(again - rng.integers(1, _AGAIN_EVENTS, len(again)), 0)
+    while (source[source] != source).any():
+        source = source[source]
+    return source
 
 
 def _blocks(

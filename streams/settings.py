@@ -123,7 +123,7 @@ class Settings:
     )
     amplification_k: float = _positive(10.0, "k: posts before amplification counts half")
     usual_engagement_per_post: float = _positive(5.0, "m: weighted engagements per post that are neither good nor bad")
-    overdispersion: float = _positive(1.0, "f: widens plus_minus; calibrated so that 90 % bands hold 90 % of the time")
+    overdispersion: float = _positive(1.0, "f: widens plus_minus where engagements come in bunches")
     trust_floor: float = _ratio(0.1, "what an engagement of a fresh account is worth")
     trust_age_s: float = _positive(15 * 86400.0, "age scale of trust")
     budget_per_day: float = _positive(30.0, "engagements a day that count in full")

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import msgspec
 import redis
 
-from streams.kafka.topics import create_topics
+from streams.kafka.clients import admin
+from streams.kafka.topics import create_topics, end_offsets
 from streams.redis.reader import Reader
 from streams.replay.producing import Feed
 from streams.replay.waiting import wait_until_published
@@ -109,6 +110,14 @@ class Deployment:
         self.client = redis.Redis.from_url(settings.redis, socket_timeout=5)
         self.reader = Reader(settings, self.client)
         self.workers: list[Worker] = []
+        self._admin = admin(settings)
+
+    def close(self) -> None:
+        """Leave no worker and no connection behind."""
+        for worker in self.workers:
+            worker.close()
+        self.client.close()
+        self._admin.close()
 
     def start(self) -> Worker:
         """Start one more worker."""
@@ -141,6 +150,22 @@ class Deployment:
         except redis.RedisError:
             return 0
         return sum(int(value) for row in rows for name, value in row.items() if name.startswith("position:"))
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """Return the consumer group's committed offset of each (topic, partition) that has one."""
+        groups = self._admin.list_group_offsets(self.settings.app_id)
+        offsets = groups.get(self.settings.app_id, {})
+        return {(tp.topic, tp.partition): at.offset for tp, at in offsets.items() if at.offset >= 0}
+
+    def wait_until_committed(self, *topics: str, timeout_s: float = READY_S) -> None:
+        """Wait until everything that is in `topics` now is committed; needs no Redis."""
+        ends = {(topic, p): end for topic in topics for p, end in end_offsets(self.settings, topic).items()}
+
+        def is_committed() -> bool:
+            committed = self.committed()
+            return all(committed.get(tp, 0) >= end for tp, end in ends.items())
+
+        self.wait_for(is_committed, f"commit of all that was in {', '.join(topics)}", timeout_s)
 
     def stats(self) -> dict[str, int]:
         """Return the counts by outcome, all partitions together."""
@@ -189,9 +214,7 @@ def deployment(settings: Settings, workers: int = 0) -> Iterator[Deployment]:
             running.start()
         yield running
     finally:
-        for worker in running.workers:
-            worker.close()
-        running.client.close()
+        running.close()
 
 
 class Record(NamedTuple):
@@ -267,6 +290,12 @@ POISON = [
     b" ",
 ]
 _encode = msgspec.json.encode
+
+
+def like(number: int, actor: str, author: str, at_s: float, kind: str = "like") -> Record:
+    """Return an event with an id of its own."""
+    event = {"id": f"like{number}", "kind": kind, "actor": actor, "author": author, "at": at_s}
+    return Record(actor.encode(), _encode(event))
 
 
 def lively_events(count: int, seed: int, start_s: float) -> list[Record]:

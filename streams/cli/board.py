@@ -60,6 +60,7 @@ class Follower:
         self._scope = scope
         self._ranks: deque[tuple[float, dict[str, int]]] = deque()
         self._positions: deque[tuple[float, int]] = deque()
+        self._filled_at_s = float("-inf")  # the last time the board was empty
 
     def frame(self, n: int, monotonic_s: float) -> Frame:
         """Read a frame of `n` places; `monotonic_s` is a clock that never goes back, in seconds."""
@@ -70,7 +71,11 @@ class Follower:
         while len(self._ranks) > 1 and self._ranks[0][0] < monotonic_s - MOVEMENT_WINDOW_S:
             self._ranks.popleft()
         before = self._ranks[0][1] if self._ranks else ranks
-        moved = {a: before[a] - rank if a in before else None for a, rank in ranks.items()}
+        # On a board that has only just filled everybody is new, which says nothing.
+        is_young = not before or not self._ranks or monotonic_s - self._filled_at_s < MOVEMENT_WINDOW_S
+        moved = {a: before[a] - rank if a in before else 0 if is_young else None for a, rank in ranks.items()}
+        if not ranks:
+            self._filled_at_s = monotonic_s
         self._ranks.append((monotonic_s, ranks))
         self._positions.append((monotonic_s, stats.position))
         while len(self._positions) > 2 and self._positions[0][0] < monotonic_s - RATE_WINDOW_S:
@@ -84,7 +89,7 @@ class Follower:
 
 def draw(frame: Frame, columns: int, problem: str = "") -> RenderableType:
     """Return a picture of `frame` for a terminal of `columns`; `problem` is said above the board."""
-    has_side = columns >= SIDE_FROM_COLUMNS
+    has_side = columns >= SIDE_FROM_COLUMNS and bool(frame.top)
     board = _board(frame, columns - SIDE_COLUMNS - 2 if has_side else columns)
     if has_side:
         sides = Table.grid(padding=(0, 2, 0, 0))
@@ -118,7 +123,10 @@ def _footer(frame: Frame, columns: int) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis", style="dim")
     for i, (name, count) in enumerate(c for c in counts if c[1] or c[0] == "applied"):
         line.append(" · " if i else "")
-        line.append(f"{count:,} {name}", style="yellow" if name in ("refused", "misplaced") else "")
+        line.append(
+            f"{count:,} {'events counted' if name == 'applied' else name}",
+            style="yellow" if name in ("refused", "misplaced") else "",
+        )
     line.truncate(columns, overflow="ellipsis")
     return line
 
@@ -135,8 +143,8 @@ def _board(frame: Frame, columns: int) -> RenderableType:
     table.add_column("±", justify="right", width=4, no_wrap=True)
     table.add_column("", width=BAR_COLUMNS, no_wrap=True)
     if has_counts:
-        for name in ("reach", "posts", "likes", "share", "reply"):
-            table.add_column(name, justify="right", width=5, no_wrap=True)
+        for name in ("reach", "posts", "likes", "shares", "replies"):
+            table.add_column(name, justify="right", width=max(5, len(name)), no_wrap=True)
     for p in frame.top:
         counts = [short(n) for n in (p.reach, p.posts, p.likes, p.shares, p.replies)] if has_counts else []
         table.add_row(

@@ -25,6 +25,8 @@ from faust.types import TP, ConsumerMessage, Message
 from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
 
+BACKLOG_RECORDS = 2000  # a fetch of so many wasn't starved: the next needn't wait for more
+
 
 class _LightRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
     """Yields the parser's own records: building a `ConsumerRecord` from each would cost more than parsing it."""
@@ -53,6 +55,7 @@ class BatchConsumer(driver.Consumer):
 
     app: Any
     _last_fetch_s = 0.0
+    _last_fetched = 0
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -69,6 +72,7 @@ class BatchConsumer(driver.Consumer):
         generation_id = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
+        self._last_fetched = sum(map(len, records.values()))
         if not self.flow_active:
             # A rebalance came in between: what was fetched may belong to nobody. Read again from what is committed.
             try:
@@ -100,8 +104,8 @@ class BatchConsumer(driver.Consumer):
 
     async def _linger(self) -> None:
         """Leave the broker a moment to collect records: a fetch per record would cost more than its records."""
-        pause_s = self.app.settings.fetch_wait_ms / 1000 / 2 - (time.monotonic() - self._last_fetch_s)
-        if pause_s > 0:
+        pause_s = self.app.settings.fetch_wait_ms / 1000 - (time.monotonic() - self._last_fetch_s)
+        if pause_s > 0 and self._last_fetched < BACKLOG_RECORDS:
             await asyncio.sleep(pause_s)
         self._last_fetch_s = time.monotonic()
 

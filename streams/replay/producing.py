@@ -6,6 +6,7 @@ A producer that is handed one record at a time costs 10 to 30 us a record in Pyt
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import pairwise
@@ -23,6 +24,8 @@ from streams.kafka.topics import end_offsets
 from streams.replay.readers import Records
 from streams.settings import Settings
 
+# What it has to say comes as an exception as well, in one line instead of one per retry.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 _BATCH_BYTES = 256 * 1024
 _REQUEST_BYTES = 1 << 20
 _REQUEST_TIMEOUT_MS = 20_000
@@ -79,6 +82,9 @@ class Feed:
                 await self.flush()
         finally:
             await self._producer.stop()
+            for future in self._sent:
+                if future.done() and not future.cancelled():
+                    future.exception()  # seen: the first failure has been told
 
     async def send(self, keys: Sequence[bytes | None], values: Sequence[bytes]) -> None:
         """Take a block up; batches that are full are on their way when this returns.
@@ -138,7 +144,7 @@ class Feed:
 
     def _refused(self, error: BaseException) -> DurabilityError:
         return DurabilityError(
-            f"topic {self._topic!r} at {self._settings.kafka} did not take a batch of events: {error!r}; send the file again"
+            f"topic {self._topic!r} at {self._settings.kafka} did not take a batch of events: {error!r}; it may hold a part of them: ids make sending again harmless"
         )
 
 

@@ -7,20 +7,43 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.columns.hashing import hash_names
+from streams.events.engagements import Engagements
 from streams.settings import Settings
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_codec import MARKER_KEY, Marker
 from streams.tables.entity_load import load_rows
 from streams.tables.entity_rows import EntityRows
+from streams.tables.fold import fold
 
 
 class EntityState:
-    """Entities of one partition."""
+    """Entities of one partition, and records that are to be folded next."""
 
     def __init__(self, settings: Settings, partition: int) -> None:
         self.partition = partition
         self.table = EntityRows(settings)
+        self._records: list[Engagements] = []
+        self._offsets: list[int] = []
+        self.waiting_engagements = 0
+
+    @property
+    def next_offset(self) -> int:
+        """The engagements offset that comes next; what is below is folded or waits."""
+        return (self._offsets[-1] if self._offsets else self.table.folded) + 1
+
+    def put(self, offset: int, record: Engagements) -> None:
+        """Have a record at or after `next_offset` folded next."""
+        self._records.append(record)
+        self._offsets.append(offset)
+        self.waiting_engagements += len(record)
+
+    def fold(self) -> None:
+        """Fold what waits, together: an entity named by several records is looked up and merged once."""
+        records, offsets = self._records, self._offsets
+        self._records, self._offsets, self.waiting_engagements = [], [], 0
+        if records:
+            fold(self.table, records, offsets)
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Apply changelog records; rows whose last record is stale become dirty, to be written again."""

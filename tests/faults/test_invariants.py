@@ -1,0 +1,373 @@
+"""What must hold whatever happens, each under its number in the design; 1 is in test_kill.py and 3 in test_redis.py.
+
+One run with kills is shared: what was published meanwhile is noted, and after each kill, with nobody running, what was
+committed is compared with what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+import redis
+from harness import Deployment, Load, Record, deployment, lively_events, send
+
+from streams.columns.hashing import hash_names
+from streams.events.engagements import Engagements, decode
+from streams.intake.take import take
+from streams.kafka.topics import read_topic
+from streams.model import decay
+from streams.settings import Settings
+from streams.tables import actor_codec
+from streams.tables.actor_rows import ActorRows
+from streams.tables.entity_rows import COUNTS, EntityRows
+from streams.tables.fold import fold
+from streams.verify.event import parse
+from streams.verify.report import Report
+from streams.verify.table import read_tables
+
+EVENTS, RATE, KILLS, SEED = 24_000, 2_500.0, 4, 8
+DAY_S = 86_400.0
+Version = tuple[str, int]  # entity, ver
+
+
+class Follower(threading.Thread):
+    """Notes what a subscriber of `cs:changes` is sent, in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self.told: list[Version] = []
+        self._ended = threading.Event()
+        self._client = redis.Redis.from_url(settings.redis)
+        self._feed = self._client.pubsub(ignore_subscribe_messages=True)
+        self._feed.subscribe(f"{settings.redis_prefix}changes")
+        self.start()
+
+    def run(self) -> None:
+        """Listen."""
+        while not self._ended.is_set():
+            message = self._feed.get_message(timeout=0.1)
+            if message is not None:
+                self.told.append(_version(message["data"]))
+
+    def finish(self) -> None:
+        """Stop listening."""
+        self._ended.set()
+        self.join(5)
+        self._feed.close()
+        self._client.close()
+
+
+def _version(text: bytes) -> Version:
+    change = json.loads(text)
+    return change["entity"], change["ver"]
+
+
+@dataclass
+class Aftermath:
+    """What is left of the run."""
+
+    running: Deployment
+    report: Report
+    follower: Follower
+    unacknowledged: list[str] = field(default_factory=list)
+    commits_seen: int = 0
+
+
+@pytest.fixture(scope="module")
+def aftermath(broker: str, redis_url: str) -> Iterator[Aftermath]:
+    """A run over events good and bad in which the worker is killed over and over."""
+    settings = Settings(
+        kafka=broker, redis=redis_url, app_id="invariants", input_topics="invariants-events", redis_prefix="invariants:",
+        partitions=4, session_timeout_s=6.0,
+    )  # fmt: skip
+    chance = random.Random(SEED)
+    events = _with_noise(lively_events(EVENTS, SEED, time.time() - DAY_S), chance)
+    unacknowledged: list[str] = []
+    commits = 0
+    with deployment(settings) as running:
+        follower = Follower(settings)
+        send(settings, events[: EVENTS // 3])  # a backlog: kills while draining, then while live
+        load: Load | None = None
+        for kill in range(KILLS):
+            worker = running.start()
+            before = running.position()
+            running.wait_for(lambda before=before: running.position() > before, "progress of a new worker")
+            load = load or Load(settings, events[EVENTS // 3 :], RATE)
+            time.sleep(chance.uniform(0.05, 1.2))
+            running.kill(worker)
+            committed = running.committed()  # first: what is there afterwards can only be more
+            commits += sum(committed.values())
+            unacknowledged += [f"kill {kill}: {what}" for what in _unacknowledged(running, committed)]
+        assert load is not None
+        load.finish()
+        running.start()
+        running.settle()
+        report = running.assert_equal()
+        time.sleep(0.3)
+        follower.finish()
+        yield Aftermath(running, report, follower, unacknowledged, commits)
+
+
+def _with_noise(events: Sequence[Record], chance: random.Random) -> list[Record]:
+    """Return the events with bytes of any kind in between: random ones, mutilated events, null."""
+    noisy: list[Record] = []
+    for record in events:
+        noisy.append(record)
+        if chance.random() < 0.02 and record.value:
+            at, bit = chance.randrange(len(record.value)), 1 << chance.randrange(8)
+            flipped = record.value[:at] + bytes([record.value[at] ^ bit]) + record.value[at + 1 :]
+            noisy.append(Record(record.key, chance.choice([None, chance.randbytes(30), record.value[:at], flipped])))
+    return noisy
+
+
+def _unacknowledged(running: Deployment, committed: dict[tuple[str, int], int]) -> Iterator[str]:
+    """Yield every committed record an effect of which isn't there."""
+    settings = running.settings
+    source = settings.topic_names[0]
+    engaged: defaultdict[int, set[int]] = defaultdict(set)  # source partition -> event offsets
+    effects: list[tuple[int, int, bytes]] = []  # partition, offset, entity that it was folded into
+    applied: defaultdict[tuple[int, int], int] = defaultdict(lambda: -1)
+    for record in read_topic(settings, settings.engagements_topic):
+        packed = decode(record.value or b"")
+        offsets = packed.offsets
+        engaged[packed.source_partition].update(offsets.tolist())
+        place = record.partition, packed.source_partition
+        fresh = np.flatnonzero(offsets > applied[place])  # the first occurrence is the one that counts
+        effects += [(record.partition, record.offset, bytes(packed.names[t])) for t in packed.target[fresh].tolist()]
+        applied[place] = max(applied[place], int(offsets.max()))
+    refused = {record.key for record in read_topic(settings, settings.dead_letters_topic)}
+
+    markers = {r.partition: r.value for r in read_topic(settings, settings.actors_changelog) if r.key == actor_codec.MARKER_KEY}
+    seen: defaultdict[int, set[tuple[str, bool]]] = defaultdict(set)
+    for record in read_topic(settings, source):
+        p = record.partition
+        if record.offset >= committed.get((source, p), 0):
+            continue
+        event = parse(record.value)
+        name = f"{source}[{p}]@{record.offset}"
+        if event is None:
+            if name.encode() not in refused:
+                yield f"{name} has no dead letter"
+        elif not event.is_self:
+            if (event.id, event.is_undo) not in seen[p] and record.offset not in engaged[p]:
+                yield f"{name} has no engagements"
+            seen[p].add((event.id, event.is_undo))
+    for p in range(settings.partitions):
+        end = committed.get((source, p), 0)
+        durable = orjson.loads(markers[p] or b"")["sources"][source]["position"] if p in markers else 0
+        if durable < end:
+            yield f"{source}[{p}] is committed to {end}; actors are durable to {durable}"
+
+    tables = read_tables(settings)
+    offs = {p: dict(zip(table.names, table.rows["off"].tolist(), strict=True)) for p, table in tables.items()}
+    for p, offset, entity in effects:
+        if offset < committed.get((settings.engagements_topic, p), 0) and offs[p].get(entity, -1) < offset:
+            yield f"{settings.engagements_topic}[{p}]@{offset} isn't in the row of {entity!r}"
+    for p, table in tables.items():
+        end = committed.get((settings.engagements_topic, p), 0)
+        if table.folded + 1 < end:
+            yield f"{settings.engagements_topic}[{p}] is committed to {end}; the marker is at {table.folded}"
+
+    published: dict[bytes, int] = {}
+    for record in read_topic(settings, settings.scores_topic):
+        if record.offset < committed.get((settings.scores_topic, record.partition), 0) and record.value:
+            published[record.key or b""] = orjson.loads(record.value)["ver"]
+    with running.client.pipeline(transaction=False) as ask:
+        for entity in published:
+            ask.hget(f"{settings.redis_prefix}score:{entity.decode()}", "ver")
+        for (entity, ver), held in zip(published.items(), ask.execute(), strict=True):
+            if int(held or -1) < ver:
+                yield f"the score of {entity!r} of version {ver} is committed; Redis has {held!r}"
+
+
+def test_invariant_2_decayed_counters_equal_a_recount_of_the_engagements_in_any_order(aftermath: Aftermath) -> None:
+    # The report compared them in the order they came; here the same engagements are folded in another, one by one.
+    settings = aftermath.running.settings
+    assert aftermath.report.compared["decayed"] > 0
+    tables = read_tables(settings)
+    for p in range(settings.partitions):
+        single: dict[int, Engagements] = {}
+        for record in read_topic(settings, settings.engagements_topic, [p]):
+            for event in _one_by_one(decode(record.value or b"")):
+                single.setdefault(event.source_partition << 40 | event.base_offset, event)  # the first occurrence
+        shuffled = list(single.values())
+        random.Random(SEED + p).shuffle(shuffled)
+        # By source partition offsets must rise for a fold to take them: number them anew.
+        for number, event in enumerate(shuffled):
+            event.source_partition, event.base_offset = 0, number
+        again = EntityRows(settings)
+        fold(again, shuffled, range(len(shuffled)))
+        found = tables[p]
+        rows = again.find(*hash_names(found.names))
+        assert (rows >= 0).all()
+        assert len(again) == len(found.names)
+        expected, decayed = again.rows[rows], ("engaged", "made", "fast", "day")
+        counted = [found.rows[name] for name in COUNTS]
+        scale = 1.0 + sum(np.abs(column) for column in counted)
+        for name in COUNTS:
+            np.testing.assert_array_equal(expected[name], found.rows[name])
+        for name in decayed:
+            # Where an undo leaves a difference of equals, relative to what was added.
+            assert (np.abs(expected[name] - found.rows[name]) <= 1e-9 * np.abs(found.rows[name]) + 1e-13 * scale).all(), name
+
+
+def _one_by_one(packed: Engagements) -> Iterator[Engagements]:
+    """Yield the engagements of each event as a record of its own."""
+    for e in np.unique(packed.offsets).tolist():
+        of = np.flatnonzero(packed.offsets == e)
+        columns = {
+            name: getattr(packed, name)[of]
+            for name in ("at", "target", "actor", "kind_weight", "trust", "budget", "repeat", "reciprocity", "standing", "flags")
+        }
+        yield replace(packed, base_offset=e, e=np.zeros(len(of), dtype=np.uint32), **columns)
+
+
+class Partition:
+    """One partition's intake and scorer without Kafka, for what must hold after every single event."""
+
+    def __init__(self) -> None:
+        self.settings = Settings(partitions=1)
+        self.actors, self.entities = ActorRows(), EntityRows(self.settings)
+        self._offsets = count()
+
+    def send(self, kind: str, actor: str, author: str, at_s: float, **more: Any) -> None:
+        """Take and fold one event, at broker time `at_s`."""
+        offset = next(self._offsets)
+        event = {"id": f"e{offset}", "kind": kind, "actor": actor, "author": author, "at": at_s} | more
+        value = json.dumps(event).encode()
+        taken = take("events", 0, [offset], [int(at_s * 1000)], [value], self.actors, self.entities, self.settings)
+        fold(self.entities, list(taken.engagements.values()), [offset] * len(taken.engagements))
+
+    def reach(self, account: str) -> float:
+        """Return R of an account at the time of its latest event."""
+        (row,) = self.entities.find(*hash_names([f"account:{account}".encode()]))
+        return float(self.entities.rows["reach"][row]) if row >= 0 else 0.0
+
+    def scores(self, at_s: float) -> dict[bytes, float]:
+        """Return everybody's score as a reader sees it at `at_s`."""
+        rows = self.entities.live()
+        state = self.entities.rows[rows]
+        reach, network, amplification = self.entities.standing_inputs(rows, np.full(len(rows), at_s))
+        assert (state["at"] <= at_s).all()
+        points = 1 + 5 * np.log2(1 + (reach + network) * np.exp2(amplification / 5))
+        return dict(zip(self.entities.names.get(rows), points.tolist(), strict=True))
+
+
+def test_invariant_4_one_person_counts_at_most_one_and_a_fresh_account_at_most_a_tenth() -> None:
+    now_s, chance = 20_000 * DAY_S, random.Random(4)
+    partition = Partition()
+    for n in range(1_000):  # in a log so young that everybody is trusted
+        kind = chance.choice(["like", "share", "reply"])
+        partition.send(kind, "fan", "star", now_s + n * chance.choice([0.0, 60.0, 3_600.0]))
+        assert partition.reach("star") <= 1.0
+    assert partition.reach("star") > 0.5
+
+    for told in ({"actor_since": now_s}, {}):
+        partition = Partition()
+        partition.send("tweet", "old", "old", now_s - 30 * DAY_S)  # the log is old enough to tell
+        for n in range(300):
+            partition.send(chance.choice(["like", "share", "reply"]), "fake", "star", now_s + n / 1000, **told)
+        assert 0.0 < partition.reach("star") <= 0.1 + 1e-6
+
+
+def test_invariant_5_no_engagement_lowers_anybodys_score() -> None:
+    chance = random.Random(5)
+    now_s, partition = 20_000 * DAY_S, Partition()
+    later_s = now_s + 2 * DAY_S
+    before: dict[bytes, float] = {}
+    rose = 0
+    for n in range(1_500):
+        author = f"author{chance.randrange(4)}"
+        if chance.random() < 0.05:
+            partition.send("tweet", author, author, now_s + n)  # posting is no engagement: it may lower its author's
+            before = partition.scores(later_s)
+            continue
+        at_s = now_s + n - chance.choice([0, 0, 600, 40 * DAY_S])  # some come late
+        actor = chance.choice([f"person{chance.randrange(120)}", f"author{chance.randrange(4)}"])
+        partition.send(chance.choice(["like", "share", "reply"]), actor, author, at_s, tags=["t"] if n % 3 else [])
+        after = partition.scores(later_s)
+        lowered = {name: (score, after[name]) for name, score in before.items() if after[name] < score - 1e-9}
+        assert not lowered
+        rose += any(after[name] > score for name, score in before.items())
+        before = after
+    assert rose > 500
+    assert decay.fade(np.zeros(1), 1.0)[0] == 1.0
+    assert (partition.entities.sketch_of[partition.entities.live()] > 0).any(), "nobody had more than 32 people"
+
+
+def test_invariant_6_nothing_is_committed_past_a_record_whose_effects_are_not_acknowledged(aftermath: Aftermath) -> None:
+    assert aftermath.commits_seen > 0
+    assert aftermath.unacknowledged == []
+
+
+def test_invariant_7_any_bytes_are_a_fold_or_one_dead_letter_with_reason_and_coordinates(aftermath: Aftermath) -> None:
+    settings, (worker,) = aftermath.running.settings, aftermath.running.workers
+    worker.check()
+    letters: dict[tuple[str, int, int], set[tuple[bytes, str]]] = defaultdict(set)
+    for record in read_topic(settings, settings.dead_letters_topic):
+        headers = {name: value.decode() for name, value in record.headers}
+        coordinates = headers["topic"], int(headers["partition"]), int(headers["offset"])
+        assert "{}[{}]@{}".format(*coordinates).encode() == record.key
+        letters[coordinates].add((record.value or b"", headers["reason"]))
+    topic = settings.topic_names[0]
+    refused = {(topic, r.partition, r.offset): r.value or b"" for r in read_topic(settings, topic) if parse(r.value) is None}
+    assert set(refused) == set(letters)
+    for coordinates, said in letters.items():
+        ((value, reason),) = said  # written again after a crash, it is the same letter
+        assert refused[coordinates] == value
+        assert reason
+    outcomes = aftermath.report.outcomes["published"]
+    assert outcomes["refused"] == len(letters) > 100
+    assert aftermath.report.events == sum(outcomes[name] for name in ("applied", "self", "duplicate", "refused"))
+
+
+def _twice_or_back(versions: Sequence[Version]) -> list[Version]:
+    """Return what was told again, or after a newer version of the same entity."""
+    newest: dict[str, int] = {}
+    wrong = [(entity, ver) for entity, ver in versions if newest.setdefault(entity, -1) >= ver or newest.update({entity: ver})]
+    return wrong
+
+
+def test_invariant_8_nobody_sees_a_version_twice_or_going_back(aftermath: Aftermath) -> None:
+    settings, client = aftermath.running.settings, aftermath.running.client
+    streams = [client.xrange(f"{settings.redis_prefix}changes:{p}") for p in range(settings.partitions)]
+    for entries in streams:
+        assert [] == _twice_or_back([_version(fields[b"json"]) for _, fields in entries])
+        ids = [int(identity.partition(b"-")[0]) for identity, _ in entries]
+        assert ids == sorted(set(ids))
+    assert [] == _twice_or_back(aftermath.follower.told)
+    kept = {_version(fields[b"json"]) for entries in streams for _, fields in entries}
+    assert set(aftermath.follower.told) == kept
+    assert len(kept) > 1000
+
+
+def test_invariant_8_a_replay_of_the_log_from_nothing_gives_the_same_integers(aftermath: Aftermath) -> None:
+    first = aftermath.running.settings
+    anew = replace(first, app_id="invariants-again", redis_prefix="invariants-again:")  # the same input topic
+    with deployment(anew, workers=1) as running:
+        running.settle()
+        assert _integers(aftermath.running) == _integers(running)
+        outcomes = running.assert_equal().outcomes["published"]
+        # How many were placed elsewhere or came early is of the log too.
+        assert aftermath.report.outcomes["published"] == outcomes
+
+
+def _integers(running: Deployment) -> dict[str, list[str]]:
+    """Return the counts of every entity in Redis."""
+    prefix = f"{running.settings.redis_prefix}score:"
+    keys = list(running.client.scan_iter(f"{prefix}*", count=5_000))
+    with running.client.pipeline(transaction=False) as ask:
+        for key in keys:
+            ask.hmget(key, COUNTS)
+        return {key.decode().removeprefix(prefix): found for key, found in zip(keys, ask.execute(), strict=True)}

@@ -1,0 +1,127 @@
+"""Redis stopped, frozen and wiped while events flow: nothing waits for it, nothing is lost, no reader sees a half-built board."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import redis
+from harness import Deployment, Load, deployment, like, lively_events, send
+
+from streams.embedded import EmbeddedRedis
+from streams.settings import Settings
+
+EVENTS, RATE = 24_000, 2_000.0
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedRedis]:
+    """A Redis of this test's own, which it may stop."""
+    with EmbeddedRedis() as server:
+        yield server
+
+
+def _begun(running: Deployment, seed: int) -> Load:
+    """Return a load of which the worker has taken some."""
+    events = lively_events(EVENTS, seed, time.time() - 86_400)
+    send(running.settings, events[:500])
+    running.wait_for(lambda: running.position() > 0, "first position")
+    return Load(running.settings, events[500:], RATE)
+
+
+def _keeps_up_for(running: Deployment, seconds: float, load: Load) -> None:
+    """Let `seconds` pass in which the worker makes durable what is sent, all the way to the scores topic."""
+    topics = [*running.settings.topic_names, running.settings.engagements_topic]
+    until = time.monotonic() + seconds
+    before = sum(running.committed().values())
+    while time.monotonic() < until:
+        # What is there now is done within a few ticks, however long Redis has been away.
+        running.wait_until_committed(*topics, timeout_s=6)
+    assert sum(running.committed().values()) > before
+    assert not load.is_done, "the load ended before the fault did: it shows nothing"
+
+
+def test_redis_stopped_under_load_holds_up_nothing_and_is_complete_when_it_is_back(
+    settings: Settings, server: EmbeddedRedis
+) -> None:
+    with deployment(replace(settings, redis=server.url), workers=1) as running:
+        load = _begun(running, 1)
+        server.stop()
+        _keeps_up_for(running, 4.0, load)
+        server.start()  # with nothing remembered
+        load.finish()
+        running.settle()
+        assert running.assert_equal().events == EVENTS
+
+
+def test_a_redis_that_answers_nothing_for_longer_than_its_timeout_holds_up_nothing(
+    settings: Settings, server: EmbeddedRedis
+) -> None:
+    with deployment(replace(settings, redis=server.url), workers=1) as running:
+        load = _begun(running, 2)
+        server.pause()
+        try:
+            _keeps_up_for(running, 6.5, load)
+        finally:
+            server.resume()
+        load.finish()
+        running.settle()
+        assert running.assert_equal().events == EVENTS
+
+
+@contextmanager
+def _watching_boards(settings: Settings) -> Iterator[Counter[tuple[int, int, int]]]:
+    """Count what a reader sees at one moment, as often as it can look: (complete, places on standing, places on trending)."""
+    seen: Counter[tuple[int, int, int]] = Counter()
+    ended = threading.Event()
+    prefix = settings.redis_prefix
+
+    def watch() -> None:
+        with redis.Redis.from_url(settings.redis) as client:
+            while not ended.is_set():
+                with client.pipeline(transaction=True) as look:
+                    look.exists(f"{prefix}epoch")
+                    look.zcard(f"{prefix}board:all:standing")
+                    look.zcard(f"{prefix}board:all:trending")
+                    seen[tuple(look.execute())] += 1  # type: ignore[index]  # three numbers
+                time.sleep(0.0005)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_invariant_3_redis_equals_the_table_after_a_wipe_and_never_shows_a_half_built_board(
+    settings: Settings, server: EmbeddedRedis
+) -> None:
+    accounts, start_s = 20_000, time.time() - 3600
+    events = [like(n, f"fan{n % 997}", f"author{n % accounts}", start_s + n / 100) for n in range(2 * accounts)]
+    complete, absent, former = (1, accounts, accounts), (0, 0, 0), (0, accounts, accounts)
+    settings = replace(settings, redis=server.url)
+    with deployment(settings, workers=2) as running:
+        send(settings, events[:accounts])
+        running.settle()
+        load = Load(settings, events[accounts:], 2_500.0)  # of no account that isn't on the boards already
+        with _watching_boards(settings) as seen:
+            for _ in range(2):
+                running.client.flushall()
+                running.wait_for(running.reader.is_complete, "complete keyspace after a wipe")
+        assert set(seen) == {complete, absent}
+        with _watching_boards(settings) as seen:
+            running.client.delete(f"{settings.redis_prefix}epoch")
+            running.wait_for(running.reader.is_complete, "complete keyspace after `rebuild`")
+        assert set(seen) == {complete, former}
+        assert not load.is_done, "the load ended before the rebuilds did: they met no new scores"
+        load.finish()
+        running.settle()
+        assert running.assert_equal().events == len(events)

@@ -1,0 +1,90 @@
+"""The duplicate window: the same (id, undo) accepted at a smaller offset, at most a million offsets back, is a duplicate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streams.events.duplicates import BLOCK, BLOCKS, WINDOW, DuplicateWindow, event_hashes
+
+
+def accept(window: DuplicateWindow, *events: tuple[int, str], undo: bool = False) -> list[bool]:
+    """Offer (offset, id) pairs as one batch; return which are duplicates."""
+    lo, hi = event_hashes([name for _, name in events], np.full(len(events), undo))
+    return window.accept(lo, hi, np.array([offset for offset, _ in events])).tolist()
+
+
+def restarted(window: DuplicateWindow, known: dict[bytes, bytes] | None = None) -> DuplicateWindow:
+    """Return what a worker recovers after the changelog got the dirty blocks; `known` keeps earlier ones."""
+    blocks = known if known is not None else {}
+    for block in sorted(window.dirty_blocks):
+        key, value = window.encode_block(block)
+        blocks[key] = value
+    window.dirty_blocks.clear()
+    recovered = DuplicateWindow()
+    recovered.load(list(blocks.values()))
+    return recovered
+
+
+def test_an_id_is_accepted_once_within_and_across_batches():
+    window = DuplicateWindow()
+    assert [False, False, True] == accept(window, (0, "a"), (1, "b"), (2, "a"))
+    assert [True, False, True] == accept(window, (3, "b"), (4, "c"), (5, "c"))
+
+
+def test_an_undo_is_another_event_than_what_it_takes_back():
+    window = DuplicateWindow()
+    assert [False] == accept(window, (0, "a"))
+    assert [False] == accept(window, (1, "a"), undo=True)
+    assert [True] == accept(window, (2, "a"), undo=True)
+
+
+def test_a_replayed_event_does_not_meet_itself():
+    window = DuplicateWindow()
+    batch = [(0, "a"), (1, "b"), (2, "a"), (3, "c")]
+    first = accept(window, *batch)
+    assert first == accept(window, *batch)
+    assert [True, False] == accept(window, *batch[2:])
+
+
+@pytest.mark.parametrize(("back", "is_duplicate"), [(WINDOW, True), (WINDOW + 1, False)])
+def test_the_window_is_a_million_offsets(back, is_duplicate):
+    window = DuplicateWindow()
+    accept(window, (7, "a"))
+    assert [is_duplicate] == accept(window, (7 + back, "a"))
+
+
+def test_a_replay_from_before_an_id_came_again_still_finds_where_it_was_first():
+    window = DuplicateWindow()
+    again = WINDOW + 10
+    accept(window, (0, "a"))
+    assert [False] == accept(window, (again, "a"))
+    for recovered in (window, restarted(window)):
+        assert [True] == accept(recovered, (500, "a"))  # of the first
+        assert [False] == accept(recovered, (again, "a"))  # itself
+        assert [True] == accept(recovered, (again + 5, "a"))  # of the second
+
+
+def test_ids_are_known_after_a_restart_and_a_restart_at_any_place_decides_alike():
+    ids = [(n, f"id{n * 7 % 900}") for n in range(3 * BLOCK)]
+    whole = DuplicateWindow()
+    expected = accept(whole, *ids)
+    assert sum(not d for d in expected) == 900
+    window, known = DuplicateWindow(), {}
+    for start in range(0, len(ids), 700):
+        assert expected[start : start + 700] == accept(window, *ids[start : start + 700])
+        window = restarted(window, known)
+        assert not window.dirty_blocks
+
+
+def test_a_block_gives_its_place_to_the_one_a_ring_later():
+    window, known = DuplicateWindow(), {}
+    accept(window, (0, "old"), (5, "other"))
+    window = restarted(window, known)
+    ring = BLOCK * BLOCKS
+    assert [False, False] == accept(window, (ring, "new"), (ring + 1, "old"))
+    assert len(known) == 1
+    window = restarted(window, known)
+    assert len(known) == 1
+    assert [True, True] == accept(window, (ring + 2, "new"), (ring + 3, "old"))
+    assert ring >= 2 * WINDOW

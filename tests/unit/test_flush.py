@@ -1,0 +1,220 @@
+"""What a flush writes: every touched row, its public score, and a change event where the score moved far enough."""
+
+from __future__ import annotations
+
+from itertools import count
+from math import log2
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from streams.columns.hashing import hash_names
+from streams.events.engagements import SHARE, TWEET, Engagements
+from streams.settings import Settings
+from streams.tables.entity_codec import MARKER_KEY, Marker
+from streams.tables.entity_rows import EntityRows
+from streams.tables.flush import Flush, take_flush
+from streams.tables.fold import fold
+from streams.tables.states import EntityState
+
+AT_S = 1.7e9
+FIELDS = [
+    "entity", "score", "reach", "network", "amplification", "reach_pts", "network_pts", "amplification_pts", "momentum",
+    "plus_minus", "posts", "likes", "shares", "replies", "at", "ver", "standing", "trending",
+]  # fmt: skip
+
+
+class Scored:
+    """A partition's entities, to which new people each add a chosen weight."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.state = EntityState(Settings(**settings), 0)
+        self._people, self._offsets = count(), count()
+        self.records: list[tuple[int, Engagements]] = []
+
+    @property
+    def table(self) -> EntityRows:
+        return self.state.table
+
+    def engage(self, weight: float, target: str = "account:ben", actor: str | None = None, kind: int = SHARE) -> None:
+        """Fold one engagement as a record of its own."""
+        actor = actor or f"account:person{next(self._people)}"
+        offset = next(self._offsets)
+        names = [target.encode(), actor.encode()]
+        lo, hi = hash_names(names)
+        one = np.ones(1, dtype=np.float32)
+        record = Engagements(
+            "events", 0, offset, np.array([AT_S]), np.zeros(1, np.uint32), np.zeros(1, np.uint32), np.ones(1, np.uint32),
+            one * np.float32(weight), one, one, one, one, one * 0, np.array([kind], dtype=np.uint8), lo, hi, names,
+        )  # fmt: skip
+        self.records.append((offset, record))
+        fold(self.table, [record], [offset])
+
+    def flush(self) -> dict[str, Any]:
+        """Flush; return the score records by entity."""
+        return by_entity(take_flush(self.table))
+
+    def to_score(self, score: float) -> dict[str, Any] | None:
+        """Have new people lift account:ben to `score`; flush and return the change event, if any."""
+        held = self.table.find(*hash_names([b"account:ben"]))
+        reach = float(self.table.rows["reach"][held[0]]) if held[0] >= 0 else 0.0
+        self.engage(2 ** ((score - 1) / 5) - 1 - reach)
+        record = self.flush()["account:ben"]
+        assert pytest.approx(score, abs=1e-4) == record["score"]
+        change: dict[str, Any] | None = record.get("change")
+        return change
+
+
+def by_entity(flush: Flush) -> dict[str, Any]:
+    records = [orjson.loads(value) for value in flush.scores]
+    assert [key.decode() for key in flush.keys] == [record["entity"] for record in records]
+    return {record["entity"]: record for record in records}
+
+
+def test_a_score_record_has_every_field_in_order_and_no_change_when_little_moved():
+    scored = Scored()
+    scored.engage(0.05)
+    (value,) = take_flush(scored.table).scores
+    record = orjson.loads(value)
+    assert FIELDS == list(record)
+    assert ("account:ben", 0, 0, 1, 0, AT_S, 0) == tuple(record[f] for f in ("entity", "posts", "likes", "shares", "replies", "at", "ver"))
+    assert pytest.approx(1 + 5 * log2(1.05), abs=1e-4) == record["score"]
+    assert pytest.approx(record["score"] - 1, abs=2e-4) == sum(record[f] for f in ("reach_pts", "network_pts", "amplification_pts"))
+    h = scored.table.settings.half_life_slow_s
+    assert pytest.approx(5 * log2(0.05) + 5 * AT_S / h, abs=1e-4) == record["standing"]
+
+
+def test_nobody_without_influence_stands_on_a_board():
+    scored = Scored()
+    scored.engage(1.0, kind=TWEET, actor="account:ben")
+    record = scored.flush()["account:ben"]
+    assert (None, None, 1, 1.0) == (record["standing"], record["trending"], record["posts"], record["score"])
+
+
+def test_a_name_is_whatever_it_is():
+    scored = Scored()
+    odd = 'account:"\\{🦀}\u202e%25'
+    scored.engage(1.0, odd, 'account:"eve"')
+    record = scored.flush()[odd]
+    assert '"eve"' == record["change"]["causes"][0]["actor"]
+
+
+def test_a_change_is_said_from_half_a_point_on():
+    scored = Scored()
+    assert scored.to_score(1.48) is None
+    change = scored.to_score(1.501)
+    assert change is not None
+    assert (1.0, pytest.approx(1.501, abs=1e-4)) == (change["before"], change["after"])
+
+
+def test_small_steps_add_up_to_a_change():
+    scored = Scored()
+    said = [scored.to_score(1 + step / 10) is not None for step in range(1, 4)]  # 1.3 shows as 1
+    assert [False] * 3 == said
+    assert scored.to_score(1.4999) is None  # shows as 1 as well
+    assert scored.to_score(1.52) is not None
+    assert scored.to_score(1.53) is None
+
+
+def test_another_shown_integer_is_a_change_once_it_moved_two_tenths():
+    scored = Scored()
+    assert scored.to_score(2.4) is not None
+    assert scored.to_score(2.55) is None  # shown as 3, but moved 0.15 only
+    change = scored.to_score(2.62)
+    assert change is not None
+    assert (pytest.approx(2.4, abs=1e-4), pytest.approx(2.62, abs=1e-4)) == (change["before"], change["after"])
+    assert scored.to_score(3.05) is None  # shown as 3 still, and 0.43 is not half a point
+
+
+def test_the_threshold_is_a_setting():
+    scored = Scored(change_threshold=3.0, weight_like=1.0)
+    assert scored.to_score(1.4) is None
+    assert scored.to_score(1.49) is None
+    assert scored.to_score(4.01) is not None
+
+
+def test_a_change_names_its_largest_causes_with_kind_actor_and_points():
+    scored = Scored()
+    for name, weight in (("a", 0.1), ("b", 0.4), ("c", 0.2), ("d", 0.3)):
+        scored.engage(weight, actor=f"account:{name}")
+    record = scored.flush()["account:ben"]
+    assert [("b", "share"), ("d", "share"), ("c", "share")] == [(c["actor"], c["kind"]) for c in record["change"]["causes"]]
+    # At R = 1 a unit of weight is worth 5/ln 2 / 2 = 3.6067 points.
+    assert [pytest.approx(w * 3.6067, abs=1e-3) for w in (0.4, 0.3, 0.2)] == [c["points"] for c in record["change"]["causes"]]
+    scored.engage(1.0, actor="account:e")
+    assert ["e"] == [c["actor"] for c in scored.flush()["account:ben"]["change"]["causes"]]
+
+
+def test_causes_wait_for_the_change_they_led_to_also_over_a_restart():
+    scored = Scored()
+    scored.engage(0.04, actor="account:early")
+    flush = take_flush(scored.table)
+    recovered = Scored()
+    recovered.state.load([*flush.keys, MARKER_KEY], [*flush.rows, flush.marker.encode()])
+    for s in (scored, recovered):
+        s.records, s._offsets = [], count(1)
+        s.engage(0.5, actor="account:late")
+        change = s.flush()["account:ben"]["change"]
+        assert ["late", "early"] == [c["actor"] for c in change["causes"]]
+
+
+def test_a_flush_takes_what_was_touched_since_the_last_and_an_empty_one_only_a_marker():
+    scored = Scored()
+    assert Flush([], [], [], Marker()) == take_flush(scored.table)
+    scored.engage(0.5, "account:ann")
+    scored.engage(0.5, "account:ben")
+    assert {"account:ann", "account:ben"} == set(scored.flush())
+    scored.engage(0.5, "account:ben")
+    assert {"account:ben"} == set(scored.flush())
+    flush = take_flush(scored.table)
+    assert ([], [], []) == (flush.keys, flush.rows, flush.scores)
+    assert Marker(2, {("events", 0): 2}, AT_S) == flush.marker
+
+
+def test_the_marker_is_of_what_the_rows_hold_when_it_is_taken():
+    scored = Scored()
+    scored.engage(0.5)
+    flush = take_flush(scored.table)
+    scored.engage(0.5)
+    assert 0 == flush.marker.folded
+    assert {("events", 0): 0} == flush.marker.applied
+
+
+def test_a_row_recovered_ahead_of_its_marker_says_its_change_again_until_something_new_is_folded():
+    scored = Scored()
+    scored.engage(1.0)
+    before_crash = take_flush(scored.table)  # its row was written, its score and the marker were not
+    told = by_entity(before_crash)["account:ben"]
+
+    recovered = EntityState(Settings(), 0)
+    recovered.load(before_crash.keys, before_crash.rows)
+    offset, record = scored.records[0]
+    fold(recovered.table, [record], [offset])  # the marker is behind, so the record is read again
+    again = by_entity(take_flush(recovered.table))["account:ben"]
+    # Which causes is no longer known; that it moved, and by how much, is.
+    assert {**told, "change": {**told["change"], "causes": []}} == again
+
+    # Touched again, but nothing is added: the same version, so the same change. Who has it skips it.
+    recovered.table.dirty[:] = recovered.table.used
+    assert again == by_entity(take_flush(recovered.table))["account:ben"]
+
+    small = Scored()
+    small.state, small._people, small._offsets = recovered, count(100), count(1)
+    small.engage(0.01)
+    assert "change" not in small.flush()["account:ben"]
+
+
+def test_rows_are_what_a_restart_needs_to_go_on():
+    scored = Scored()
+    for n in range(40):  # beyond the exact set
+        scored.engage(0.3, actor=f"account:p{n}")
+    flush = take_flush(scored.table)
+    recovered = EntityState(Settings(), 0)
+    recovered.load([*flush.keys, MARKER_KEY], [*flush.rows, flush.marker.encode()])
+    assert 39 == recovered.table.folded
+    recovered.table.dirty[:] = recovered.table.used
+    told, again = by_entity(flush)["account:ben"], by_entity(take_flush(recovered.table))["account:ben"]
+    del told["change"]["causes"], again["change"]["causes"]
+    assert told == again
