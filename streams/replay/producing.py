@@ -144,7 +144,8 @@ class Feed:
 
     def _refused(self, error: BaseException) -> DurabilityError:
         return DurabilityError(
-            f"topic {self._topic!r} at {self._settings.kafka} did not take a batch of events: {error!r}; it may hold a part of them: ids make sending again harmless"
+            f"topic {self._topic!r} at {self._settings.kafka} did not take a batch of events: {error!r}; it may hold a part of "
+            "them: sending again is harmless, ids see to that"
         )
 
 

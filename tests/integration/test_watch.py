@@ -96,7 +96,7 @@ def test_the_picture_has_score_error_counts_and_totals(settings: Settings, clien
     client.hset(f"{settings.redis_prefix}stats:0", mapping={"applied": 1_234_567, "self": 0, "refused": 5, "position:events": 10})
     text = text_of(reader, 80)
     assert text.splitlines()[2].split() == ["1", "ann", "40.0", "1.2", "███▎", "500", "3", "41.0k", "17", "9"]
-    assert "1,234,567 applied · 5 refused" in text
+    assert "1,234,567 events counted · 5 refused" in text
     assert "2023-11-14 22:13:20 UTC" in text
     assert "not complete" not in text
 
