@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Any, cast
@@ -94,8 +93,11 @@ class CloutstreamApp(faust.App):
         owned, self.owned = self.owned, set()
         if owned and self.drain is not None:
             self.handing_over = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.drain(owned), HANDOVER_S)
+            # Not cancelled when time is up: a flush cut off in the middle would leave rows that are neither dirty nor durable.
+            drained = asyncio.ensure_future(self.drain(owned))
+            await asyncio.wait({drained}, timeout=HANDOVER_S)
+            if drained.done():
+                drained.result()
                 await self.consumer.commit()
             self.handing_over = False
 
