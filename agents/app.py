@@ -12,6 +12,7 @@ from faust.events import Event
 from faust.topics import Topic
 from faust.types import TP
 
+from agents.turns import Turns
 from streams.errors import ConfigurationError
 from streams.fatal import fatal
 from streams.kafka.bulk import BulkProducer
@@ -48,6 +49,7 @@ class CloutstreamApp(faust.App):
         self.durable = DurableOffsets()
         self.owned: set[int] = set()
         self.handing_over = False
+        self.turns = Turns()
         self.bulk = BulkProducer.__new__(BulkProducer)  # replaced in `on_first_start`: it needs the running loop
         self.drain: Any = None  # async callable: make everything durable now
         super().__init__(settings.app_id, **options)

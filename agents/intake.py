@@ -24,7 +24,7 @@ from streams.tables.actor_rows import ActorRows
 from streams.tables.changelog import Changelog
 
 # A round's records stay well below a broker's limit of 1 MiB, and a round is short against a flush interval.
-ROUND_EVENTS = 8192
+ROUND_EVENTS = 4096
 RECORD_BYTES = 700_000
 HandOn = Callable[[int, int, Engagements], None]
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
@@ -55,13 +55,12 @@ class Intake:
         for start in range(first, len(content), ROUND_EVENTS):
             part = content.part(start, min(start + ROUND_EVENTS, len(content)))
             previous = self._rounds.get(tp)
-            async with self._gates[p]:
+            async with self._gates[p], self.app.turns:
                 # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
                 taken = take(part.topic, p, part.offsets, part.timestamps_ms, part.values, actors, entities, settings)
                 self._rounds[tp] = asyncio.create_task(self._send(part, taken, previous))
             if previous is not None:
                 await asyncio.shield(previous)
-            await asyncio.sleep(0)
         self.lag_messages[tp] = max(0, (self.app.consumer.highwater(tp) or 0) - content.offsets[-1] - 1)
 
     async def _settled(self, tp: TP) -> None:

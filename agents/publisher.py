@@ -55,6 +55,19 @@ class _Pending:
         self.records[key] = (offset, value)
 
 
+def _entries(records: dict[bytes, tuple[int, bytes | None]], now_s: float) -> tuple[list[list[Any]], list[float]]:
+    """Return what the script takes, in the order of the scores topic, and the event times of entities that live."""
+    items, times = [], []
+    for offset, record, key in sorted((offset, value or b"", key) for key, (offset, value) in records.items()):
+        if not record:
+            items.append(published.expired(key.decode()))
+            continue
+        item, at = published.entry(record, offset, now_s)
+        items.append(item)
+        times.append(at)
+    return items, times
+
+
 class Publisher:
     """The publisher of all owned partitions."""
 
@@ -126,17 +139,10 @@ class Publisher:
         pending = self._pending.get(partition)
         if pending is None or not pending.records:
             return
-        records, pending.records = pending.records, {}
-        upto = pending.next_offset
-        now = time.time()
-        items, times = [], []
-        for offset, record, key in sorted((offset, value or b"", key) for key, (offset, value) in records.items()):
-            if not record:
-                items.append(published.expired(key.decode()))
-                continue
-            item, at = published.entry(record, offset, now)
-            items.append(item)
-            times.append(at)
+        async with self.app.turns:
+            records, pending.records = pending.records, {}
+            upto = pending.next_offset
+            items, times = _entries(records, time.time())
         try:
             outcome = await writer.write(partition, items)
         except (redis.RedisError, OSError):

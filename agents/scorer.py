@@ -22,7 +22,7 @@ from streams.tables.entity_codec import MARKER_KEY
 from streams.tables.flush import take_flush
 
 Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[bytes | None]], None]
-FOLD_ENGAGEMENTS = 16_384  # about 30 ms of work: others must get their turn
+FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
 MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
@@ -49,8 +49,8 @@ class Scorer:
                 continue
             state.put(offset, decode(value or b""))
             if state.waiting_engagements >= FOLD_ENGAGEMENTS:
-                state.fold()
-                await asyncio.sleep(0)
+                async with self.app.turns:
+                    state.fold()
 
     def offer(self, partition: int, offset: int, record: Engagements) -> None:
         """Take a record that this worker sent and the broker acknowledged at `offset`, if nothing comes before it."""
@@ -67,10 +67,11 @@ class Scorer:
             now_s: any steady clock, s.
         """
         state, settings = self.app.entities.partition(partition), self.app.settings
-        state.fold()
-        flush = take_flush(state.table)
-        oldest_s = state.table.watermark - settings.expire_after_s
-        gone = state.table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
+        async with self.app.turns:
+            state.fold()
+            flush = take_flush(state.table)
+            oldest_s = state.table.watermark - settings.expire_after_s
+            gone = state.table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
         changelog = self._changelog(partition)
         no_rows: list[bytes | None] = [None] * len(gone)
         keys, scores = [*flush.keys, *gone], [*flush.scores, *no_rows]

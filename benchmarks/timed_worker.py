@@ -1,7 +1,7 @@
 """`python -m benchmarks.timed_worker`: the worker, which says when it was where.
 
-A JSON line when it has joined its group (Faust tells it its partitions), and one when its tables are recovered and it owns
-them. Times are epoch seconds.
+A JSON line when it has joined its group (Faust tells it its partitions), and one when its tables are recovered. Times are
+epoch seconds.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def _timed(app: CloutstreamApp) -> CloutstreamApp:
         await assigned(*args, **kwargs)
 
     async def on_recovered(*_: Any, **__: Any) -> None:
-        _say("recovered", rows=sum(len(app.entities.partition(p).table) for p in app.owned))
+        _say("recovered", rows=sum(len(state.table) for state in app.entities.store.partitions.values()))
 
     app._on_partitions_assigned = on_assigned  # type: ignore[method-assign]  # Faust's signal comes after its own work
-    app.on_rebalance_complete.connect(on_recovered)  # after the app's own
+    app.on_rebalance_complete.connect(on_recovered)
     return app
 
 

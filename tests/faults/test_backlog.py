@@ -10,7 +10,7 @@ from harness import deployment, like, send
 
 from streams.settings import Settings
 
-EVENTS, ACCOUNTS = 250_000, 5_000
+EVENTS, ACCOUNTS = 200_000, 5_000
 
 
 @pytest.mark.parametrize("partitions", [1, 4])
@@ -35,4 +35,4 @@ def test_positions_and_commits_move_on_while_a_backlog_drains(settings: Settings
         # Of a drain of some seconds, with a flush every 150 ms and a commit every 500 ms.
         assert len(positions - {0, EVENTS}) >= 3
         assert len(commits - {0, EVENTS}) >= 2
-        assert running.assert_equal().events == EVENTS
+        assert running.stats()["applied"] == EVENTS

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -26,7 +27,6 @@ from streams.columns.hashing import hash_names
 from streams.events.engagements import Engagements, decode
 from streams.intake.take import take
 from streams.kafka.topics import read_topic
-from streams.model import decay
 from streams.settings import Settings
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows
@@ -36,7 +36,7 @@ from streams.verify.event import parse
 from streams.verify.report import Report
 from streams.verify.table import read_tables
 
-EVENTS, RATE, KILLS, SEED = 24_000, 2_500.0, 4, 8
+EVENTS, RATE, KILLS, SEED = 30_000, 600.0, 4, 8
 DAY_S = 86_400.0
 Version = tuple[str, int]  # entity, ver
 
@@ -60,7 +60,13 @@ class Follower(threading.Thread):
             if message is not None:
                 self.told.append(_version(message["data"]))
 
-    def finish(self) -> None:
+    def catch_up(self, running: Deployment) -> None:
+        """Wait until all that was published so far is noted."""
+        running.client.publish(f"{running.settings.redis_prefix}changes", json.dumps({"entity": "", "ver": 0}))
+        running.wait_for(lambda: self.told[-1:] == [("", 0)], "the last change")
+        self.told.pop()
+
+    def close(self) -> None:
         """Stop listening."""
         self._ended.set()
         self.join(5)
@@ -95,9 +101,8 @@ def aftermath(broker: str, redis_url: str) -> Iterator[Aftermath]:
     events = _with_noise(lively_events(EVENTS, SEED, time.time() - DAY_S), chance)
     unacknowledged: list[str] = []
     commits = 0
-    with deployment(settings) as running:
-        follower = Follower(settings)
-        send(settings, events[: EVENTS // 3])  # a backlog: kills while draining, then while live
+    with deployment(settings) as running, closing(Follower(settings)) as follower:
+        send(settings, events[: EVENTS // 3])  # a backlog first: the worker is killed while draining, then while live
         load: Load | None = None
         for kill in range(KILLS):
             worker = running.start()
@@ -106,6 +111,7 @@ def aftermath(broker: str, redis_url: str) -> Iterator[Aftermath]:
             load = load or Load(settings, events[EVENTS // 3 :], RATE)
             time.sleep(chance.uniform(0.05, 1.2))
             running.kill(worker)
+            assert not load.is_done, "nothing flowed when the worker was killed"
             committed = running.committed()  # first: what is there afterwards can only be more
             commits += sum(committed.values())
             unacknowledged += [f"kill {kill}: {what}" for what in _unacknowledged(running, committed)]
@@ -114,8 +120,7 @@ def aftermath(broker: str, redis_url: str) -> Iterator[Aftermath]:
         running.start()
         running.settle()
         report = running.assert_equal()
-        time.sleep(0.3)
-        follower.finish()
+        follower.catch_up(running)
         yield Aftermath(running, report, follower, unacknowledged, commits)
 
 
@@ -195,31 +200,30 @@ def test_invariant_2_decayed_counters_equal_a_recount_of_the_engagements_in_any_
     # The report compared them in the order they came; here the same engagements are folded in another, one by one.
     settings = aftermath.running.settings
     assert aftermath.report.compared["decayed"] > 0
-    tables = read_tables(settings)
-    for p in range(settings.partitions):
-        single: dict[int, Engagements] = {}
-        for record in read_topic(settings, settings.engagements_topic, [p]):
-            for event in _one_by_one(decode(record.value or b"")):
-                single.setdefault(event.source_partition << 40 | event.base_offset, event)  # the first occurrence
-        shuffled = list(single.values())
-        random.Random(SEED + p).shuffle(shuffled)
-        # By source partition offsets must rise for a fold to take them: number them anew.
-        for number, event in enumerate(shuffled):
-            event.source_partition, event.base_offset = 0, number
-        again = EntityRows(settings)
-        fold(again, shuffled, range(len(shuffled)))
-        found = tables[p]
-        rows = again.find(*hash_names(found.names))
-        assert (rows >= 0).all()
-        assert len(again) == len(found.names)
-        expected, decayed = again.rows[rows], ("engaged", "made", "fast", "day")
-        counted = [found.rows[name] for name in COUNTS]
-        scale = 1.0 + sum(np.abs(column) for column in counted)
-        for name in COUNTS:
-            np.testing.assert_array_equal(expected[name], found.rows[name])
-        for name in decayed:
-            # Where an undo leaves a difference of equals, relative to what was added.
-            assert (np.abs(expected[name] - found.rows[name]) <= 1e-9 * np.abs(found.rows[name]) + 1e-13 * scale).all(), name
+    p = 1  # one will do: it is slow
+    single: dict[int, Engagements] = {}
+    for record in read_topic(settings, settings.engagements_topic, [p]):
+        for event in _one_by_one(decode(record.value or b"")):
+            single.setdefault(event.source_partition << 40 | event.base_offset, event)  # the first occurrence
+    shuffled = list(single.values())
+    random.Random(SEED).shuffle(shuffled)
+    # A fold takes an event whose offset rises, so they are numbered anew.
+    for number, event in enumerate(shuffled):
+        event.source_partition, event.base_offset = 0, number
+    again = EntityRows(settings)
+    fold(again, shuffled, range(len(shuffled)))
+    found = read_tables(settings)[p]
+    rows = again.find(*hash_names(found.names))
+    assert len(again) == len(found.names) > 100
+    assert (rows >= 0).all()
+    expected = again.rows[rows]
+    for name in COUNTS:
+        np.testing.assert_array_equal(expected[name], found.rows[name])
+    # Where an undo leaves a difference of equals, relative to what was added.
+    added = 1.0 + sum(np.abs(found.rows[name]) for name in COUNTS)
+    for name in ("engaged", "made", "fast", "day"):
+        off_by = np.abs(expected[name] - found.rows[name])
+        assert (off_by <= 1e-9 * np.abs(found.rows[name]) + 1e-13 * added).all(), name
 
 
 def _one_by_one(packed: Engagements) -> Iterator[Engagements]:
@@ -302,7 +306,6 @@ def test_invariant_5_no_engagement_lowers_anybodys_score() -> None:
         rose += any(after[name] > score for name, score in before.items())
         before = after
     assert rose > 500
-    assert decay.fade(np.zeros(1), 1.0)[0] == 1.0
     assert (partition.entities.sketch_of[partition.entities.live()] > 0).any(), "nobody had more than 32 people"
 
 
@@ -358,9 +361,7 @@ def test_invariant_8_a_replay_of_the_log_from_nothing_gives_the_same_integers(af
     with deployment(anew, workers=1) as running:
         running.settle()
         assert _integers(aftermath.running) == _integers(running)
-        outcomes = running.assert_equal().outcomes["published"]
-        # How many were placed elsewhere or came early is of the log too.
-        assert aftermath.report.outcomes["published"] == outcomes
+        assert aftermath.running.stats() == running.stats()
 
 
 def _integers(running: Deployment) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from streams.settings import Settings
 EVENTS, KILLS, SEED = 200_000, 12, 20_260_731
 
 
-def test_after_twelve_kills_under_load_every_number_equals_a_recount(settings: Settings) -> None:
+def test_invariant_1_after_twelve_kills_under_load_every_number_equals_a_recount(settings: Settings) -> None:
     chance = random.Random(SEED)
     events = lively_events(EVENTS, SEED, time.time() - 86_400)
     with deployment(settings) as running:

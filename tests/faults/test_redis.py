@@ -16,7 +16,7 @@ from harness import Deployment, Load, deployment, like, lively_events, send
 from streams.embedded import EmbeddedRedis
 from streams.settings import Settings
 
-EVENTS, RATE = 24_000, 2_000.0
+EVENTS, RATE = 20_000, 2_000.0
 
 
 @pytest.fixture

@@ -131,11 +131,15 @@ def test_each_poison_kind_is_a_dead_letter_and_costs_its_neighbours_nothing(runn
     records = []
     for number, (value, _) in enumerate(POISON.values()):
         for place in ("before", "after"):
-            records += [record(event(f"{place}{number}", "neighbour")), Record(b"neighbour", value)][:: 1 if place == "before" else -1]
+            records += [record(event(f"{place}{number}", "neighbour")), Record(b"neighbour", value)][
+                :: 1 if place == "before" else -1
+            ]
         del records[-2]  # the poison once only
     sent = Sent(running, records)
     assert {"applied": 2 * len(POISON), "refused": len(POISON)} == sent.outcomes
-    assert [(0, 1, 0, 0)] * 2 * len(POISON) == [counts_of(running, f"{p}{n}") for n in range(len(POISON)) for p in ("before", "after")]
+    assert [(0, 1, 0, 0)] * 2 * len(POISON) == [
+        counts_of(running, f"{p}{n}") for n in range(len(POISON)) for p in ("before", "after")
+    ]
     assert hash_of(running, "account:victim") == {}
 
     topic = running.settings.topic_names[0]
@@ -317,4 +321,3 @@ def test_a_row_idle_for_too_long_leaves_redis_and_comes_back_new(settings: Setti
         Sent(running, [record(event("idle", at=NOW))])
         assert counts_of(running, "idle") == (0, 1, 0, 0)
         running.assert_equal()
-

@@ -119,7 +119,20 @@ def test_limits_are_inclusive():
 
 
 def test_ids_keep_every_character_that_is_no_control_character():
-    odd = ["did:plc:abc", "user@host", "{a}", "100%", "a  b ", "🦀", "👩\u200d🚀", "\u202eevil", "مرحبا", "\u00a0", "\ufeff", "\u00ad"]
+    odd = [
+        "did:plc:abc",
+        "user@host",
+        "{a}",
+        "100%",
+        "a  b ",
+        "🦀",
+        "👩\u200d🚀",
+        "\u202eevil",
+        "مرحبا",
+        "\u00a0",
+        "\ufeff",
+        "\u00ad",
+    ]
     events, refused = decode_events([encoded(id=name, actor=name, author="x") for name in odd])
     assert refused == []
     assert odd == events.id

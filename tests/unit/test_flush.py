@@ -79,9 +79,13 @@ def test_a_score_record_has_every_field_in_order_and_no_change_when_little_moved
     (value,) = take_flush(scored.table).scores
     record = orjson.loads(value)
     assert FIELDS == list(record)
-    assert ("account:ben", 0, 0, 1, 0, AT_S, 0) == tuple(record[f] for f in ("entity", "posts", "likes", "shares", "replies", "at", "ver"))
+    assert ("account:ben", 0, 0, 1, 0, AT_S, 0) == tuple(
+        record[f] for f in ("entity", "posts", "likes", "shares", "replies", "at", "ver")
+    )
     assert pytest.approx(1 + 5 * log2(1.05), abs=1e-4) == record["score"]
-    assert pytest.approx(record["score"] - 1, abs=2e-4) == sum(record[f] for f in ("reach_pts", "network_pts", "amplification_pts"))
+    assert pytest.approx(record["score"] - 1, abs=2e-4) == sum(
+        record[f] for f in ("reach_pts", "network_pts", "amplification_pts")
+    )
     h = scored.table.settings.half_life_slow_s
     assert pytest.approx(5 * log2(0.05) + 5 * AT_S / h, abs=1e-4) == record["standing"]
 

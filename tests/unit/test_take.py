@@ -41,7 +41,9 @@ class Partition:
         values = [json.dumps({"id": f"e{next(self._ids)}", "at": broker_s} | event).encode() for event in events]
         offsets = range(self._offset, self._offset + len(values))
         self._offset += len(values)
-        taken = take("events", 0, offsets, [int(broker_s * 1000)] * len(values), values, self.actors, self.entities, self.settings)
+        taken = take(
+            "events", 0, offsets, [int(broker_s * 1000)] * len(values), values, self.actors, self.entities, self.settings
+        )
         for record in taken.engagements.values():
             fold(self.entities, [decode(encode(record))], [self._folded])
             self._folded += 1
@@ -266,7 +268,9 @@ def test_an_entity_is_placed_as_kafka_places_its_account_or_its_name():
     partition.settings = settings
     authors = ["ben", "did:plc:abc", "us@er", "100%", "🦀"]
     found = targets_of(partition.send(*(event("ann", author, tags=["a@i"]) for author in authors)))
-    homes = {f"account:{name}": author for name, author in zip(["ben", "did:plc:abc", "us%40er", "100%25", "🦀"], authors, strict=True)}
+    homes = {
+        f"account:{name}": author for name, author in zip(["ben", "did:plc:abc", "us%40er", "100%25", "🦀"], authors, strict=True)
+    }
     homes |= {f"{account}@topic:a%40i": author for account, author in homes.items()}
     homes["topic:a%40i"] = "topic:a%40i"
     assert {(home(raw.encode(), 7), name) for name, raw in homes.items()} == {(p, name) for p, name, _ in found}
