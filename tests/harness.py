@@ -1,4 +1,4 @@
-"""Real workers for tests: child processes that are started, killed, stopped and waited for by process id, and events to feed them."""
+"""Real workers for tests, child processes that are started, killed, stopped and waited for by process id; and events to feed them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, "worker"],
             cwd=ROOT,
@@ -299,7 +299,7 @@ def like(number: int, actor: str, author: str, at_s: float, kind: str = "like") 
 
 
 def lively_events(count: int, seed: int, start_s: float) -> list[Record]:
-    """Return `count` records: a simulated network with its undos and tags, 5 % sent twice, a few poison ones and self-engagements."""
+    """Return `count` records: a simulated network with undos and tags, 5 % sent twice, a few poison ones and self-engagements."""
     chance = random.Random(seed)
     records: list[Record] = []
     for batch in generate(3000, 5000.0, seed, start_s):

@@ -346,10 +346,10 @@ def test_invariant_8_nobody_sees_a_version_twice_or_going_back(aftermath: Afterm
     settings, client = aftermath.running.settings, aftermath.running.client
     streams = [client.xrange(f"{settings.redis_prefix}changes:{p}") for p in range(settings.partitions)]
     for entries in streams:
-        assert [] == _twice_or_back([_version(fields[b"json"]) for _, fields in entries])
+        assert _twice_or_back([_version(fields[b"json"]) for _, fields in entries]) == []
         ids = [int(identity.partition(b"-")[0]) for identity, _ in entries]
         assert ids == sorted(set(ids))
-    assert [] == _twice_or_back(aftermath.follower.told)
+    assert _twice_or_back(aftermath.follower.told) == []
     kept = {_version(fields[b"json"]) for entries in streams for _, fields in entries}
     assert set(aftermath.follower.told) == kept
     assert len(kept) > 1000

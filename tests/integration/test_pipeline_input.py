@@ -174,7 +174,7 @@ def test_records_that_add_up_to_the_right_number_of_events_are_not_misattributed
         sent = Sent(running, [Record(b"adder", value) for value, _ in bad_and_good[start : start + 3]])
         for name, count in sent.outcomes.items():
             outcomes[name] = outcomes.get(name, 0) + count
-    assert {"applied": 2, "refused": 7} == outcomes
+    assert outcomes == {"applied": 2, "refused": 7}
     assert [f"sum{n}" for n in "ABCDEFGHI" if counts_of(running, f"sum{n}") != (0, 0, 0, 0)] == good
 
 
@@ -196,7 +196,7 @@ def test_times_are_taken_as_epoch_seconds_or_rfc_3339_and_clamped_to_the_brokers
     begun = time.time()
     ahead = [record(event("time-ahead", at=time.time() + 1e6)), record(event("time-ahead", at="9999-12-31T23:59:59Z"))]
     sent = Sent(running, ahead)
-    assert {"applied": 2, "clamped": 2} == sent.outcomes
+    assert sent.outcomes == {"applied": 2, "clamped": 2}
     assert begun - 1 <= float(hash_of(running, "account:time-ahead")["at"]) <= time.time() + 1
 
 
@@ -240,13 +240,13 @@ def test_tags_give_topic_boards_up_to_the_most_that_are_scored(running: Deployme
     prefix = running.settings.redis_prefix
     tags = ["one", "two", "one", "three", "four", "five", "six"]  # five distinct ones count
     sent = Sent(running, [record(event("tagged", "fan", "share", tags=tags)), record(event("tagged", "fan2", tags=["one"]))])
-    assert {"applied": 2} == sent.outcomes
+    assert sent.outcomes == {"applied": 2}
     for tag in ("one", "two", "three", "four", "five"):
         likes = 1 if tag == "one" else 0
         scoped = hash_of(running, f"account:tagged@topic:{tag}")
         assert (str(likes), "1") == (scoped["likes"], scoped["shares"])
         assert (str(likes), "1") == (hash_of(running, f"topic:{tag}")["likes"], hash_of(running, f"topic:{tag}")["shares"])
-        assert [b"tagged"] == running.client.zrange(f"{prefix}board:topic:{tag}:standing", 0, -1)
+        assert running.client.zrange(f"{prefix}board:topic:{tag}:standing", 0, -1) == [b"tagged"]
         assert running.client.zscore(f"{prefix}board:topics:trending", tag) is not None
     assert hash_of(running, "topic:six") == {}
     assert counts_of(running, "tagged") == (0, 1, 1, 0)
@@ -254,7 +254,7 @@ def test_tags_give_topic_boards_up_to_the_most_that_are_scored(running: Deployme
 
 def test_self_engagement_counts_nothing_and_a_tweet_is_a_post(running: Deployment) -> None:
     sent = Sent(running, [record(event("selfish", "selfish", kind)) for kind in ("like", "share", "reply", "tweet")])
-    assert {"self": 3, "applied": 1} == sent.outcomes
+    assert sent.outcomes == {"self": 3, "applied": 1}
     assert counts_of(running, "selfish") == (1, 0, 0, 0)
 
 
@@ -265,7 +265,7 @@ def test_an_undo_takes_back_what_it_names_and_no_count_is_shown_below_nothing(ru
     assert counts_of(running, "undone") == (0, 1, 1, 0)
     never = event("never-liked", "regretter")
     undo = [record(like | {"undo": True}), record(like | {"undo": True}), record(never | {"undo": True})]
-    assert {"applied": 2, "duplicate": 1} == Sent(running, undo).outcomes
+    assert Sent(running, undo).outcomes == {"applied": 2, "duplicate": 1}
     assert counts_of(running, "undone") == (0, 0, 1, 0)
     shown = running.reader.score("account:never-liked")
     assert shown is not None
@@ -277,7 +277,7 @@ def test_an_undo_takes_back_what_it_names_and_no_count_is_shown_below_nothing(ru
 
 def test_a_producer_that_places_otherwise_is_counted_and_its_events_are_folded(running: Deployment) -> None:
     key = next(name for name in map(str, range(99)) if partitions_of([name.encode()], 4)[0] != partitions_of([b"lost"], 4)[0])
-    assert {"applied": 1, "misplaced": 1} == Sent(running, [record(event("found", "lost"), key=key)]).outcomes
+    assert Sent(running, [record(event("found", "lost"), key=key)]).outcomes == {"applied": 1, "misplaced": 1}
     assert counts_of(running, "found") == (0, 1, 0, 0)
 
 
@@ -289,14 +289,14 @@ def test_everything_sent_by_this_module_equals_a_recount(running: Deployment) ->
 def test_duplicates_count_once_also_across_restarts(settings: Settings) -> None:
     first = [record(event(f"twice{n % 7}", f"fan{n}")) for n in range(500)]
     with deployment(settings, workers=1) as running:
-        assert {"applied": 500, "duplicate": 250} == Sent(running, first + first[:250]).outcomes
+        assert Sent(running, first + first[:250]).outcomes == {"applied": 500, "duplicate": 250}
         assert running.stop(running.workers[0]) == 0
         running.start()
-        assert {"duplicate": 500} == Sent(running, first).outcomes
+        assert Sent(running, first).outcomes == {"duplicate": 500}
         running.kill(running.workers[0])
         running.start()
         more = [record(event("twice0", "newcomer"))]
-        assert {"applied": 1, "duplicate": 501} == Sent(running, [*more, *first, *more]).outcomes
+        assert Sent(running, [*more, *first, *more]).outcomes == {"applied": 1, "duplicate": 501}
         assert sum(counts_of(running, f"twice{n}")[1] for n in range(7)) == 501
         running.assert_equal()
 

@@ -22,8 +22,8 @@ def reason(record: bytes | None) -> str:
     """Return why a record is refused, whether it comes alone or among good ones."""
     alone = decode_events([record])[1]
     events, among = decode_events([encoded(id="before"), record, encoded(id="after")])
-    assert ["before", "after"] == events.id
-    assert [0, 2] == events.index.tolist()
+    assert events.id == ["before", "after"]
+    assert events.index.tolist() == [0, 2]
     assert [(1, alone[0].reason)] == [(r.index, r.reason) for r in among]
     return alone[0].reason
 
@@ -38,21 +38,21 @@ def test_an_event_becomes_a_row_of_columns():
         ]
     )
     assert refused == []
-    assert [0, 1, 2, 3] == events.index.tolist()
-    assert ["e1", "e2", "e3", "e4"] == events.id
-    assert [LIKE, SHARE, REPLY, TWEET] == events.kind.tolist()
-    assert ["ann"] * 4 == events.actor
-    assert ["ben", "ben", "ben", "ann"] == events.author
-    assert [AT_S] * 4 == events.at.tolist()
-    assert [["ai", "ml"], None, None, None] == events.tags
-    assert AT_S - 5 == events.since[0]
+    assert events.index.tolist() == [0, 1, 2, 3]
+    assert events.id == ["e1", "e2", "e3", "e4"]
+    assert events.kind.tolist() == [LIKE, SHARE, REPLY, TWEET]
+    assert events.actor == ["ann"] * 4
+    assert events.author == ["ben", "ben", "ben", "ann"]
+    assert events.at.tolist() == [AT_S] * 4
+    assert events.tags == [["ai", "ml"], None, None, None]
+    assert events.since[0] == AT_S - 5
     assert all(map(math.isnan, events.since[1:]))
-    assert [False, True, False, False] == events.undo.tolist()
+    assert events.undo.tolist() == [False, True, False, False]
 
 
 def test_no_records_are_no_events():
     events, refused = decode_events([])
-    assert ([], []) == (events.id, refused)
+    assert (events.id, refused) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_limits_are_inclusive():
     events, refused = decode_events([longest, full, deepest, many, strings])
     assert refused == []
     assert len(full) == MAX_RECORD_BYTES
-    assert 5 == len(events.id)
+    assert len(events.id) == 5
 
 
 def test_ids_keep_every_character_that_is_no_control_character():
@@ -146,4 +146,4 @@ def test_records_that_only_make_sense_together_are_all_refused(parts):
     for records in ([first, second, whole + whole], [whole + whole, first, second], [whole + b"\n" + whole, b" ", first]):
         events, refused = decode_events(records)
         assert events.id == []
-        assert [0, 1, 2] == [r.index for r in refused]
+        assert [r.index for r in refused] == [0, 1, 2]

@@ -28,15 +28,15 @@ def restarted(window: DuplicateWindow, known: dict[bytes, bytes] | None = None) 
 
 def test_an_id_is_accepted_once_within_and_across_batches():
     window = DuplicateWindow()
-    assert [False, False, True] == accept(window, (0, "a"), (1, "b"), (2, "a"))
-    assert [True, False, True] == accept(window, (3, "b"), (4, "c"), (5, "c"))
+    assert accept(window, (0, "a"), (1, "b"), (2, "a")) == [False, False, True]
+    assert accept(window, (3, "b"), (4, "c"), (5, "c")) == [True, False, True]
 
 
 def test_an_undo_is_another_event_than_what_it_takes_back():
     window = DuplicateWindow()
-    assert [False] == accept(window, (0, "a"))
-    assert [False] == accept(window, (1, "a"), undo=True)
-    assert [True] == accept(window, (2, "a"), undo=True)
+    assert accept(window, (0, "a")) == [False]
+    assert accept(window, (1, "a"), undo=True) == [False]
+    assert accept(window, (2, "a"), undo=True) == [True]
 
 
 def test_a_replayed_event_does_not_meet_itself():
@@ -44,7 +44,7 @@ def test_a_replayed_event_does_not_meet_itself():
     batch = [(0, "a"), (1, "b"), (2, "a"), (3, "c")]
     first = accept(window, *batch)
     assert first == accept(window, *batch)
-    assert [True, False] == accept(window, *batch[2:])
+    assert accept(window, *batch[2:]) == [True, False]
 
 
 @pytest.mark.parametrize(("back", "is_duplicate"), [(WINDOW, True), (WINDOW + 1, False)])
@@ -58,11 +58,11 @@ def test_a_replay_from_before_an_id_came_again_still_finds_where_it_was_first():
     window = DuplicateWindow()
     again = WINDOW + 10
     accept(window, (0, "a"))
-    assert [False] == accept(window, (again, "a"))
+    assert accept(window, (again, "a")) == [False]
     for recovered in (window, restarted(window)):
-        assert [True] == accept(recovered, (500, "a"))  # of the first
-        assert [False] == accept(recovered, (again, "a"))  # itself
-        assert [True] == accept(recovered, (again + 5, "a"))  # of the second
+        assert accept(recovered, (500, "a")) == [True]  # of the first
+        assert accept(recovered, (again, "a")) == [False]  # itself
+        assert accept(recovered, (again + 5, "a")) == [True]  # of the second
 
 
 def test_ids_are_known_after_a_restart_and_a_restart_at_any_place_decides_alike():
@@ -82,9 +82,9 @@ def test_a_block_gives_its_place_to_the_one_a_ring_later():
     accept(window, (0, "old"), (5, "other"))
     window = restarted(window, known)
     ring = BLOCK * BLOCKS
-    assert [False, False] == accept(window, (ring, "new"), (ring + 1, "old"))
+    assert accept(window, (ring, "new"), (ring + 1, "old")) == [False, False]
     assert len(known) == 1
     window = restarted(window, known)
     assert len(known) == 1
-    assert [True, True] == accept(window, (ring + 2, "new"), (ring + 3, "old"))
+    assert accept(window, (ring + 2, "new"), (ring + 3, "old")) == [True, True]
     assert ring >= 2 * WINDOW

@@ -78,9 +78,15 @@ def test_a_score_record_has_every_field_in_order_and_no_change_when_little_moved
     scored.engage(0.05)
     (value,) = take_flush(scored.table).scores
     record = orjson.loads(value)
-    assert FIELDS == list(record)
-    assert ("account:ben", 0, 0, 1, 0, AT_S, 0) == tuple(
-        record[f] for f in ("entity", "posts", "likes", "shares", "replies", "at", "ver")
+    assert list(record) == FIELDS
+    assert tuple(record[f] for f in ("entity", "posts", "likes", "shares", "replies", "at", "ver")) == (
+        "account:ben",
+        0,
+        0,
+        1,
+        0,
+        AT_S,
+        0,
     )
     assert pytest.approx(1 + 5 * log2(1.05), abs=1e-4) == record["score"]
     assert pytest.approx(record["score"] - 1, abs=2e-4) == sum(
@@ -94,7 +100,7 @@ def test_nobody_without_influence_stands_on_a_board():
     scored = Scored()
     scored.engage(1.0, kind=TWEET, actor="account:ben")
     record = scored.flush()["account:ben"]
-    assert (None, None, 1, 1.0) == (record["standing"], record["trending"], record["posts"], record["score"])
+    assert (record["standing"], record["trending"], record["posts"], record["score"]) == (None, None, 1, 1.0)
 
 
 def test_a_name_is_whatever_it_is():
@@ -102,7 +108,7 @@ def test_a_name_is_whatever_it_is():
     odd = 'account:"\\{🦀}\u202e%25'
     scored.engage(1.0, odd, 'account:"eve"')
     record = scored.flush()[odd]
-    assert '"eve"' == record["change"]["causes"][0]["actor"]
+    assert record["change"]["causes"][0]["actor"] == '"eve"'
 
 
 def test_a_change_is_said_from_half_a_point_on():
@@ -116,7 +122,7 @@ def test_a_change_is_said_from_half_a_point_on():
 def test_small_steps_add_up_to_a_change():
     scored = Scored()
     said = [scored.to_score(1 + step / 10) is not None for step in range(1, 4)]  # 1.3 shows as 1
-    assert [False] * 3 == said
+    assert said == [False] * 3
     assert scored.to_score(1.4999) is None  # shows as 1 as well
     assert scored.to_score(1.52) is not None
     assert scored.to_score(1.53) is None
@@ -144,11 +150,11 @@ def test_a_change_names_its_largest_causes_with_kind_actor_and_points():
     for name, weight in (("a", 0.1), ("b", 0.4), ("c", 0.2), ("d", 0.3)):
         scored.engage(weight, actor=f"account:{name}")
     record = scored.flush()["account:ben"]
-    assert [("b", "share"), ("d", "share"), ("c", "share")] == [(c["actor"], c["kind"]) for c in record["change"]["causes"]]
+    assert [(c["actor"], c["kind"]) for c in record["change"]["causes"]] == [("b", "share"), ("d", "share"), ("c", "share")]
     # At R = 1 a unit of weight is worth 5/ln 2 / 2 = 3.6067 points.
     assert [pytest.approx(w * 3.6067, abs=1e-3) for w in (0.4, 0.3, 0.2)] == [c["points"] for c in record["change"]["causes"]]
     scored.engage(1.0, actor="account:e")
-    assert ["e"] == [c["actor"] for c in scored.flush()["account:ben"]["change"]["causes"]]
+    assert [c["actor"] for c in scored.flush()["account:ben"]["change"]["causes"]] == ["e"]
 
 
 def test_causes_wait_for_the_change_they_led_to_also_over_a_restart():
@@ -161,7 +167,7 @@ def test_causes_wait_for_the_change_they_led_to_also_over_a_restart():
         s.records, s._offsets = [], count(1)
         s.engage(0.5, actor="account:late")
         change = s.flush()["account:ben"]["change"]
-        assert ["late", "early"] == [c["actor"] for c in change["causes"]]
+        assert [c["actor"] for c in change["causes"]] == ["late", "early"]
 
 
 def test_a_flush_takes_what_was_touched_since_the_last_and_an_empty_one_only_a_marker():
@@ -173,7 +179,7 @@ def test_a_flush_takes_what_was_touched_since_the_last_and_an_empty_one_only_a_m
     scored.engage(0.5, "account:ben")
     assert {"account:ben"} == set(scored.flush())
     flush = take_flush(scored.table)
-    assert ([], [], []) == (flush.keys, flush.rows, flush.scores)
+    assert (flush.keys, flush.rows, flush.scores) == ([], [], [])
     assert Marker(2, {("events", 0): 2}, AT_S) == flush.marker
 
 
@@ -182,8 +188,8 @@ def test_the_marker_is_of_what_the_rows_hold_when_it_is_taken():
     scored.engage(0.5)
     flush = take_flush(scored.table)
     scored.engage(0.5)
-    assert 0 == flush.marker.folded
-    assert {("events", 0): 0} == flush.marker.applied
+    assert flush.marker.folded == 0
+    assert flush.marker.applied == {("events", 0): 0}
 
 
 def test_a_row_recovered_ahead_of_its_marker_says_its_change_again_until_something_new_is_folded():
@@ -217,7 +223,7 @@ def test_rows_are_what_a_restart_needs_to_go_on():
     flush = take_flush(scored.table)
     recovered = EntityState(Settings(), 0)
     recovered.load([*flush.keys, MARKER_KEY], [*flush.rows, flush.marker.encode()])
-    assert 39 == recovered.table.folded
+    assert recovered.table.folded == 39
     recovered.table.dirty[:] = recovered.table.used
     told, again = by_entity(flush)["account:ben"], by_entity(take_flush(recovered.table))["account:ben"]
     del told["change"]["causes"], again["change"]["causes"]
