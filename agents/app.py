@@ -21,7 +21,7 @@ from streams.settings import Settings
 from streams.tables.faust_table import ColumnTable
 from streams.tables.states import ActorState, EntityState
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("cloutstream")
 HANDOVER_S = 5.0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from faust.types import TP
 
@@ -51,6 +51,9 @@ class Intake:
         actors = self.app.actors.partition(p).table
         entities = self.app.entities.partition(p).table
         position = actors.source(content.topic).position
+        if content.start > position:
+            cast(Any, self.app.consumer).rewind(tp, position)
+            return
         first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
         for start in range(first, len(content), ROUND_EVENTS):
             part = content.part(start, min(start + ROUND_EVENTS, len(content)))

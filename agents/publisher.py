@@ -29,7 +29,7 @@ from streams.redis import published
 from streams.redis.writer import LIVE, REBUILD, Writer
 from streams.tables.flush import score_records
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("cloutstream")
 NOTE_INTERVAL_S = 0.25
 LONGEST_PAUSE_S = 2.0
 LATENCY_WINDOW_S = 10.0
@@ -81,6 +81,10 @@ class Publisher:
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
         pending = self._pending.setdefault(content.partition, _Pending())
+        expected = pending.next_offset or self._committed(content.partition)
+        if content.start > expected:
+            cast(Any, self.app.consumer).rewind(TP(content.topic, content.partition), expected)
+            return
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
             if offset >= pending.next_offset:
                 pending.add(key or b"", offset, value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from faust.types import TP
 
@@ -44,6 +44,9 @@ class Scorer:
     async def take(self, content: Range) -> None:
         """Take a fetched range of an engagements partition; it is folded at the next flush, or when much waits."""
         state = self.app.entities.partition(content.partition)
+        if content.start > state.next_offset:
+            cast(Any, self.app.consumer).rewind(TP(content.topic, content.partition), state.next_offset)
+            return
         for offset, value in zip(content.offsets, content.values, strict=True):
             if offset < state.next_offset:
                 continue

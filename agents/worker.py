@@ -21,10 +21,12 @@ def run(settings: Settings) -> int:
     # State is arrays, not objects: the collector's full passes find nothing and cost 6 % of a drain.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
+    # A worker says what it does ("cloutstream": ready, Redis away, filling Redis); of services and libraries only what is wrong.
+    for name in ("faust", "mode", "agents", "streams"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    worker = faust.Worker(build(settings), loglevel="WARN", redirect_stdouts=False, quiet=True)
+    worker = faust.Worker(build(settings), loglevel="INFO", redirect_stdouts=False, quiet=True)
     worker.spinner = None  # it writes cursor codes into logs
-    logging.getLogger("agents").setLevel(logging.INFO)
     try:
         worker.execute_from_commandline()
     except SystemExit as e:

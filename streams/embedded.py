@@ -234,9 +234,10 @@ class EmbeddedRedis(EmbeddedServer):
 def embedded_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Iterator[Settings]:
     """Run both servers and yield settings that point at them, otherwise from `environ`; `overrides` win.
 
-    Four partitions and a session timeout of 6 s (the broker's group join takes half of it) unless `environ` says otherwise.
+    Two partitions, enough for one worker, and a session timeout of 6 s (the broker's group join takes half of it) unless
+    `environ` says otherwise.
     """
-    variables = {f"{PREFIX}PARTITIONS": "4", f"{PREFIX}SESSION_TIMEOUT_S": "6", **(environ or {})}
+    variables = {f"{PREFIX}PARTITIONS": "2", f"{PREFIX}SESSION_TIMEOUT_S": "6", **(environ or {})}
     plain = {"kafka_security": "plaintext"}  # whatever the environment has for the broker at work
     with EmbeddedBroker() as broker, EmbeddedRedis() as redis:
         yield Settings.from_environ(variables, **{"kafka": broker.address, "redis": redis.url, **plain, **overrides})

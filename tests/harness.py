@@ -1,4 +1,4 @@
-"""Real workers for tests, child processes that are started, killed, stopped and waited for by process id; and events to feed them."""
+"""Real workers for tests: child processes that are started, killed, stopped and waited for by pid; and events to feed them."""
 
 from __future__ import annotations
 

@@ -58,6 +58,19 @@ class BatchConsumer(driver.Consumer):
     _last_fetched = 0
     _delivers_at_once = False
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._next: dict[TP, int] = {}  # where the next fetch goes on, whether or not what was fetched is delivered
+        self._rewind: dict[TP, int] = {}
+
+    def rewind(self, tp: TP, offset: int) -> None:
+        """Have a partition fetched from `offset` again, and nothing of it delivered before.
+
+        Faust drops ranges: fetched while their partition was not yet active, while the flow stood still, or in a callback that a
+        rebalance cut short. What is fetched after them must not be taken, since taking it would pass over them for good.
+        """
+        self._rewind[tp] = offset
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -69,10 +82,21 @@ class BatchConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Fetch, and yield one message per partition that had records."""
         await self._linger()
+        # Only here, between two fetches: nothing fetched before a seek can be mistaken for what it leads to.
+        for tp, offset in list(self._rewind.items()):
+            if tp in self.assignment():
+                await self.seek(tp, offset)
+                self._next[tp] = offset
+            self._rewind.pop(tp, None)
         records, active = await self._wait_next_records(timeout)
         generation_id = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
+        starts: dict[TP, int] = {}
+        for tp, fetched in records.items():
+            if fetched:
+                starts[tp] = min(self._next.get(tp, 0), fetched[0].offset)
+                self._next[tp] = fetched[-1].offset + 1
         self._last_fetched = sum(map(len, records.values()))
         if not self.flow_active:
             # A rebalance came in between: what was fetched may belong to nobody. Read again from what is committed.
@@ -88,15 +112,17 @@ class BatchConsumer(driver.Consumer):
                 return
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
+            if tp in self._rewind:
+                continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             self._delivers_at_once = self._has_room(tp)
-            yield tp, self._range_message(tp, fetched, generation_id)
+            yield tp, self._range_message(tp, fetched, starts[tp], generation_id)
 
-    def _range_message(self, tp: TP, fetched: list[Any], generation_id: int) -> Message:
+    def _range_message(self, tp: TP, fetched: list[Any], start: int, generation_id: int) -> Message:
         last = fetched[-1]
         content: Any = Range(
             tp.topic, tp.partition, [r.offset for r in fetched], [r.timestamp for r in fetched], [r.key for r in fetched],
-            [r.value for r in fetched],
+            [r.value for r in fetched], start,
         )  # fmt: skip
         return ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, content,
@@ -112,8 +138,8 @@ class BatchConsumer(driver.Consumer):
     async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:
         """Wait for the first of several, as Faust does; but deliver a range that nothing holds up without ado.
 
-        Faust's loop waits for each delivery or the end of the flow: four tasks and several passes of the event loop a range, each of
-        which may hold a heavy step of an agent. A delivery with room never suspends, so the flow can't end in it.
+        Faust's loop waits for each delivery or the end of the flow: four tasks and several passes of the event loop a range, each
+        of which may hold a heavy step of an agent. A delivery with room never suspends, so the flow can't end in it.
         """
         if self._delivers_at_once:
             self._delivers_at_once = False

@@ -15,7 +15,7 @@ from streams.errors import ConfigurationError, ServiceUnavailable
 from streams.settings import Settings
 
 CONNECT_TIMEOUT_S = 2.0
-SOCKET_TIMEOUT_S = 5.0
+SOCKET_TIMEOUT_S = 4.0  # and once more on the retry: a command that finds Redis silent says so within 10 s
 # redis-py's own defaults (ten retries of five seconds) can hold one call for a minute. Retrying is safe: all writes are absolute.
 RETRIES = 1
 

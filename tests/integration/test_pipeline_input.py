@@ -201,7 +201,8 @@ def test_times_are_taken_as_epoch_seconds_or_rfc_3339_and_clamped_to_the_brokers
 
 
 ODD = [
-    "did:plc:abc", "user@host.example", "{curly}", "100%", "%40", "%2525", "a b  c", " lead", "🦀🎉", "👩\u200d🚀", "مرحبا بالعالم", "שלום", "\u202eevil",
+    "did:plc:abc", "user@host.example", "{curly}", "100%", "%40", "%2525", "a b  c", " lead", "🦀🎉", "👩\u200d🚀",
+    "مرحبا بالعالم", "שלום", "\u202eevil",
     "topic:ai", "a@topic:ai", "-dash", "'quote\"", "back\\slash", "*?[x]", "x" * 256, "é" * 256,
 ]  # fmt: skip
 
