@@ -36,7 +36,7 @@ def test_settings_point_at_two_servers_that_answer_and_are_gone_afterwards() -> 
         probe_kafka(settings, None)
         with redis.Redis.from_url(settings.redis) as client:
             assert client.ping()
-        assert (settings.app_id, settings.partitions, settings.session_timeout_s) == ("mine", 4, 6.0)
+        assert (settings.app_id, settings.partitions, settings.session_timeout_s) == ("mine", 2, 6.0)
         ports = [int(settings.kafka.rpartition(":")[2]), int(settings.redis.rpartition(":")[2].partition("/")[0])]
     assert [is_listening(port) for port in ports] == [False, False]
 
