@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from streams.embedded import _GUARD as GUARD
+from streams.embedded import GUARD
 from streams.errors import CloutstreamError
 from streams.settings import PREFIX, Settings
 

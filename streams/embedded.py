@@ -35,7 +35,7 @@ PORTS = range(20_000, 32_000)
 
 # Run by `python -c` with the server's command as arguments. Writes the server's process id to descriptor argv[1], then
 # waits for end of file on its standard input.
-_GUARD = """
+GUARD = """
 import ctypes, os, signal, sys
 report = int(sys.argv[1])
 def ended(*_):
@@ -149,7 +149,7 @@ class EmbeddedServer:
         with open(read_fd, "rb") as report:
             self._guard = subprocess.Popen(  # noqa: S603  # the command is ours
                 # -I -S: neither the user's site-packages nor variables reach the guard, and it starts in 15 ms
-                [sys.executable, "-I", "-S", "-c", _GUARD, str(write_fd), *command],
+                [sys.executable, "-I", "-S", "-c", GUARD, str(write_fd), *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import IO
 
-from streams.embedded import _GUARD as GUARD
+from streams.embedded import GUARD
 from streams.errors import CloutstreamError
 from streams.settings import PREFIX, Settings
 

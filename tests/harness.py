@@ -84,15 +84,18 @@ class Worker:
         self._process.wait(5)
 
     def stop(self) -> int:
-        """SIGTERM; return the exit code, or fail with the log when it takes longer than 30 s."""
+        """SIGTERM; return the exit code 0, or fail with the log when it is another or takes longer than 30 s."""
         self.check()
         self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(STOP_S)
+            code = self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             raise AssertionError(
                 f"worker {self.pid} didn't end {STOP_S:.0f} s after SIGTERM; it said last:\n{self.log()}"
             ) from None
+        if code:
+            raise AssertionError(f"worker {self.pid} ended with {code} after SIGTERM; it said last:\n{self.log()}")
+        return code
 
     def close(self) -> None:
         """Leave nothing behind."""

@@ -82,21 +82,11 @@ class BatchConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Fetch, and yield one message per partition that had records."""
         await self._linger()
-        # Only here, between two fetches: nothing fetched before a seek can be mistaken for what it leads to.
-        for tp, offset in list(self._rewind.items()):
-            if tp in self.assignment():
-                await self.seek(tp, offset)
-                self._next[tp] = offset
-            self._rewind.pop(tp, None)
+        await self._seek_back()
         records, active = await self._wait_next_records(timeout)
         generation_id = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
-        starts: dict[TP, int] = {}
-        for tp, fetched in records.items():
-            if fetched:
-                starts[tp] = min(self._next.get(tp, 0), fetched[0].offset)
-                self._next[tp] = fetched[-1].offset + 1
         self._last_fetched = sum(map(len, records.values()))
         if not self.flow_active:
             # A rebalance came in between: what was fetched may belong to nobody. Read again from what is committed.
@@ -108,15 +98,26 @@ class BatchConsumer(driver.Consumer):
         for tp, fetched in records.items():
             if not fetched:
                 continue
-            if not self.flow_active or self.app.consumer_generation_id != generation_id:
-                return
-            if active is not None and tp not in active and tp not in self._buffered_partitions:
-                continue
+            start = min(self._next.get(tp, 0), fetched[0].offset)
+            self._next[tp] = fetched[-1].offset + 1
+            is_current = self.flow_active and self.app.consumer_generation_id == generation_id
             if tp in self._rewind:
+                continue
+            if not is_current or (active is not None and tp not in active and tp not in self._buffered_partitions):
+                if self.app.topics.acks_enabled_for(tp.topic):  # recovery seeks in changelogs itself
+                    self.rewind(tp, fetched[0].offset)
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             self._delivers_at_once = self._has_room(tp)
-            yield tp, self._range_message(tp, fetched, starts[tp], generation_id)
+            yield tp, self._range_message(tp, fetched, start, generation_id)
+
+    async def _seek_back(self) -> None:
+        """Carry out rewinds: only between two fetches, so that nothing fetched before can be mistaken for what they lead to."""
+        for tp in list(self._rewind):
+            offset = self._rewind.pop(tp)
+            if tp in self.assignment():
+                await self.seek(tp, offset)
+                self._next[tp] = offset
 
     def _range_message(self, tp: TP, fetched: list[Any], start: int, generation_id: int) -> Message:
         last = fetched[-1]

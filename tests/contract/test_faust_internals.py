@@ -81,7 +81,9 @@ def test_the_versions_are_those_that_were_read() -> None:
 )
 def test_a_method_that_the_transport_overrides_or_calls_has_its_parameters(owner: type, name: str, expected: list[str]) -> None:
     assert hasattr(owner, name), f"{owner.__qualname__}.{name} is gone: look at {TRANSPORT}"
-    assert parameters(getattr(owner, name)) == expected, f"{owner.__qualname__}.{name} takes other parameters: look at {TRANSPORT}"
+    assert parameters(getattr(owner, name)) == expected, (
+        f"{owner.__qualname__}.{name} takes other parameters: look at {TRANSPORT}"
+    )
 
 
 def test_the_driver_is_found_and_its_transport_takes_a_consumer_class() -> None:
@@ -96,7 +98,12 @@ def test_the_driver_is_found_and_its_transport_takes_a_consumer_class() -> None:
 def test_waiting_for_records_gives_them_with_the_active_partitions() -> None:
     must_say(consumer.Consumer._wait_next_records, "return records, active_partitions", f"BatchConsumer.getmany in {TRANSPORT}")
     # What getmany does between fetching and yielding is written again there: a new check here belongs there, too.
-    for text in ("generation_id = self.app.consumer_generation_id", "self.flow_active", "self._buffered_partitions", "perform_seek"):
+    for text in (
+        "generation_id = self.app.consumer_generation_id",
+        "self.flow_active",
+        "self._buffered_partitions",
+        "perform_seek",
+    ):
         must_say(consumer.Consumer.getmany, text, f"BatchConsumer.getmany in {TRANSPORT}")
 
 
@@ -113,7 +120,11 @@ def test_an_offset_is_committed_only_when_it_is_higher() -> None:
     should_commit: Any = consumer.Consumer._should_commit
     assert [should_commit(Known, TP("t", 0), offset) for offset in (6, 7, 8)] == [False, False, True]
     assert should_commit(Known, TP("t", 1), 1)
-    must_say(consumer.Consumer.__init__, "self._committed_offset = defaultdict(lambda: None)", "Publisher._committed in agents/publisher.py")
+    must_say(
+        consumer.Consumer.__init__,
+        "self._committed_offset = defaultdict(lambda: None)",
+        "Publisher._committed in agents/publisher.py",
+    )
 
 
 def test_a_message_is_made_from_these_fields_in_this_order() -> None:
@@ -184,7 +195,9 @@ def test_a_table_makes_its_store_by_the_method_that_ours_overrides() -> None:
     assert issubclass(Table, Collection)
     must_say(Collection.persisted_offset, "self.data.persisted_offset(tp)", f"ColumnStore.persisted_offset in {TABLES}")
     must_say(Collection.on_rebalance, "self.data.on_rebalance(", f"ColumnStore.on_rebalance in {TABLES}")
-    must_say(Collection.apply_changelog_batch, "self.data.apply_changelog_batch(", f"ColumnStore.apply_changelog_batch in {TABLES}")
+    must_say(
+        Collection.apply_changelog_batch, "self.data.apply_changelog_batch(", f"ColumnStore.apply_changelog_batch in {TABLES}"
+    )
     must_say(Collection._changelog_topic_name, "-changelog", "Settings.actors_changelog in streams/settings.py")
 
 
@@ -227,7 +240,9 @@ def test_every_option_given_to_the_app_is_one() -> None:
 
     settings = Settings(session_timeout_s=6.0)
     conf = create_app(settings).conf
-    assert (conf.broker_session_timeout, conf.broker_commit_interval, conf.stream_wait_empty) == (6.0, 0.5, False), f"look at {APP}"
+    assert (conf.broker_session_timeout, conf.broker_commit_interval, conf.stream_wait_empty) == (6.0, 0.5, False), (
+        f"look at {APP}"
+    )
     assert (conf.broker_heartbeat_interval, conf.broker_rebalance_timeout) == (1.5, 6.0), f"look at {APP}"
     assert (conf.topic_allow_declare, conf.topic_disable_leader, conf.web_enabled) == (False, True, False), f"look at {APP}"
     assert (conf.table_standby_replicas, conf.stream_recovery_delay) == (0, 0.0), f"look at {APP}"
@@ -239,7 +254,9 @@ def test_every_option_given_to_the_app_is_one() -> None:
 
 
 def test_the_fetch_wait_is_read_after_it_was_changed() -> None:
-    assert "self._fetch_max_wait_ms = fetch_max_wait_ms" in source(AIOKafkaConsumer.__init__), f"look at BatchConsumerThread in {TRANSPORT}"
+    assert "self._fetch_max_wait_ms = fetch_max_wait_ms" in source(AIOKafkaConsumer.__init__), (
+        f"look at BatchConsumerThread in {TRANSPORT}"
+    )
     must_say(AIOKafkaConsumer.start, "fetch_max_wait_ms=self._fetch_max_wait_ms", f"BatchConsumerThread in {TRANSPORT}")
 
 
