@@ -1,7 +1,7 @@
 """What the transport, the tables and the bulk producer rest on inside faust-streaming 0.15 and aiokafka 0.14.
 
-None of it is public there, so a new release may move it without a word. Each test names one thing and, when it fails, which file of
-ours to look at.
+None of it is public there, so a new release may move it without a word. Each test names one thing and, when it fails, which
+file of ours to look at.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import faust
@@ -114,12 +115,10 @@ def test_commits_ask_the_two_filters_that_the_transport_overrides() -> None:
 
 
 def test_an_offset_is_committed_only_when_it_is_higher() -> None:
-    class Known:
-        _committed_offset = defaultdict(lambda: None, {TP("t", 0): 7})
-
+    known: Any = SimpleNamespace(_committed_offset=defaultdict(lambda: None, {TP("t", 0): 7}))
     should_commit: Any = consumer.Consumer._should_commit
-    assert [should_commit(Known, TP("t", 0), offset) for offset in (6, 7, 8)] == [False, False, True]
-    assert should_commit(Known, TP("t", 1), 1)
+    assert [should_commit(known, TP("t", 0), offset) for offset in (6, 7, 8)] == [False, False, True]
+    assert should_commit(known, TP("t", 1), 1)
     must_say(
         consumer.Consumer.__init__,
         "self._committed_offset = defaultdict(lambda: None)",

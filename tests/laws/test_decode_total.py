@@ -1,4 +1,4 @@
-"""The decoder is total: any bytes give events and refusals, each record accounted for once, and a record never costs its neighbours."""
+"""The decoder is total: any bytes give events and refusals, each record counted once, and none costs its neighbours anything."""
 
 from __future__ import annotations
 
