@@ -4,13 +4,15 @@
     engagements -> scorer    fold, score, decide what changed        -> scores
     scores      -> publisher coalesce, write                         -> Redis
 
-`flusher` makes what intake and scorer hold durable on a tick; `app` has the tables and the life of a partition.
+`flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent; `app`
+has the tables and the life of a partition.
 """
 
 from __future__ import annotations
 
 from agents.app import CloutstreamApp, create_app
 from agents.flusher import add_flusher
+from agents.guard import add_guard
 from agents.intake import add_intake
 from agents.publisher import add_publisher
 from agents.scorer import add_scorer
@@ -23,5 +25,6 @@ def build(settings: Settings) -> CloutstreamApp:
     intake = add_intake(app)
     scorer = add_scorer(app)
     add_flusher(app, intake, scorer)
-    add_publisher(app, intake, scorer)
+    publisher = add_publisher(app, intake, scorer)
+    add_guard(app, publisher)
     return app

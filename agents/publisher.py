@@ -81,8 +81,8 @@ class Publisher:
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
         pending = self._pending.setdefault(content.partition, _Pending())
-        expected = pending.next_offset or self._committed(content.partition)
-        if content.start > expected:
+        expected = self.next_offset(content.partition)
+        if expected and content.start > expected:
             cast(Any, self.app.consumer).rewind(TP(content.topic, content.partition), expected)
             return
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
@@ -161,7 +161,8 @@ class Publisher:
         pending.written = upto
         done = time.time()
         self._latency_s.append((done, done - np.array(times)))
-        self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
+        if partition in self.app.owned:
+            self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
 
     async def _rebuild(self, writer: Writer) -> None:
         """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
@@ -205,6 +206,11 @@ class Publisher:
             await writer.clock(watermark)
         if writer.token != LIVE:
             await self._rebuild(writer)
+
+    def next_offset(self, partition: int) -> int:
+        """Return the scores offset that comes next; 0 where nobody knows yet."""
+        pending = self._pending.get(partition)
+        return (pending.next_offset if pending else 0) or self._committed(partition)
 
     def _committed(self, partition: int) -> int:
         tp = TP(self.app.settings.scores_topic, partition)

@@ -43,7 +43,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             if waited_s > args.timeout:
                 raise _no_worker(settings, f"Redis wasn't complete after {args.timeout:g} s; the rebuild goes on when one runs")
             # Readers see the old boards until every partition is written.
-            done: Any = client.scard(f"{settings.redis_prefix}rebuild:done")
+            token: Any = client.get(f"{settings.redis_prefix}rebuild:token") or b""
+            done: Any = client.scard(f"{settings.redis_prefix}rebuild:done:{token.decode()}")
             show(f"rebuilding, {done} of {settings.partitions} partitions written", done, settings.partitions)
             time.sleep(_POLL_S)
         seconds, accounts = time.monotonic() - begun, reader.size()

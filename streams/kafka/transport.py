@@ -71,6 +71,11 @@ class BatchConsumer(driver.Consumer):
         """
         self._rewind[tp] = offset
 
+    def known_end(self, tp: TP) -> int:
+        """Return the offset below which there are records, as far as fetches have told; 0 when none has."""
+        end = self.highwater(tp) if tp in self.assignment() else None
+        return max(self._next.get(tp, 0), end or 0)
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 

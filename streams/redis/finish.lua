@@ -7,7 +7,7 @@ end
 if redis.call("GET", prefix .. "rebuild:token") ~= ARGV[2] then
   return 0
 end
-if redis.call("SCARD", prefix .. "rebuild:done") < tonumber(ARGV[3]) then
+if redis.call("SCARD", prefix .. "rebuild:done:" .. ARGV[2]) < tonumber(ARGV[3]) then
   return 0
 end
 for _, board in ipairs(redis.call("SMEMBERS", prefix .. "boards")) do
@@ -20,6 +20,6 @@ for _, board in ipairs(redis.call("SMEMBERS", prefix .. "build:boards")) do
     redis.call("SADD", prefix .. "boards", board)
   end
 end
-redis.call("DEL", prefix .. "build:boards", prefix .. "rebuild:token", prefix .. "rebuild:done")
+redis.call("DEL", prefix .. "build:boards", prefix .. "rebuild:token", prefix .. "rebuild:done:" .. ARGV[2])
 redis.call("SET", prefix .. "epoch", ARGV[4])
 return 1

@@ -15,6 +15,7 @@ from streams.redis.published import pack
 from streams.settings import Settings
 
 ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 ms
+REBUILD_EXPIRES_S = 86400
 LIVE, BUILD, REBUILD = "live", "build", "rebuild"
 
 
@@ -70,7 +71,9 @@ class Writer:
 
     async def rebuilt(self, partition: int) -> None:
         """Say that all of a partition is written."""
-        await self._client.sadd(self._settings.redis_prefix + "rebuild:done", partition)
+        done = f"{self._settings.redis_prefix}rebuild:done:{self.token}"  # of this rebuild: one before it may have been cut short
+        await self._client.sadd(done, partition)
+        await self._client.expire(done, REBUILD_EXPIRES_S)
 
     async def finish(self, epoch: str) -> bool:
         """Put the new boards in place if every partition is done; return whether the keyspace is complete."""

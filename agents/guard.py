@@ -1,0 +1,66 @@
+"""Asking again for what got lost between the broker and an agent.
+
+Faust drops ranges around a rebalance: it clears queues, and abandons deliveries. A later range shows the gap; a partition that is
+quiet afterwards shows none. So here each owned partition is watched: where records are known to be behind its next offset and it
+doesn't move, it is fetched from there again. Whoever takes a range skips what it has, so asking once too often costs a fetch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+from faust.types import TP
+
+from agents.app import CloutstreamApp
+from agents.publisher import Publisher
+
+_log = logging.getLogger("cloutstream")
+CHECK_S = 0.5
+STILL_S = 2.0
+
+
+class Guard:
+    """Watches the owned partitions of all topics that agents read."""
+
+    def __init__(self, app: CloutstreamApp, publisher: Publisher) -> None:
+        self._app, self._publisher = app, publisher
+        self._still: dict[TP, tuple[int, float]] = {}  # next offset, and since when it is that
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            self.check(time.monotonic())
+
+    def check(self, now_s: float) -> None:
+        """Look at every owned partition once; `now_s` is a steady clock."""
+        consumer = cast(Any, self._app.consumer)
+        expected = dict(self._expected())
+        for tp in [tp for tp in self._still if tp not in expected]:
+            del self._still[tp]
+        for tp, offset in expected.items():
+            held = self._still.get(tp)
+            if held is None or held[0] != offset:
+                self._still[tp] = (offset, now_s)
+            elif now_s - held[1] >= STILL_S and consumer.known_end(tp) > offset:
+                _log.info("%s[%d]@%d: more is there but nothing came; fetching from there again", tp.topic, tp.partition, offset)
+                self._still[tp] = (offset, now_s)
+                consumer.resume_partitions({tp})
+                consumer.rewind(tp, offset)
+
+    def _expected(self) -> Iterator[tuple[TP, int]]:
+        app, settings = self._app, self._app.settings
+        for p in app.owned:
+            for topic in settings.topic_names:
+                yield TP(topic, p), app.actors.partition(p).table.source(topic).position
+            yield TP(settings.engagements_topic, p), app.entities.partition(p).next_offset
+            yield TP(settings.scores_topic, p), self._publisher.next_offset(p)
+
+
+def add_guard(app: CloutstreamApp, publisher: Publisher) -> None:
+    """Add the guard to an app."""
+    app.task(Guard(app, publisher).run)
