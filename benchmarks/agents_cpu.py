@@ -25,7 +25,7 @@ from streams.tables.entity_rows import EntityRows
 from streams.tables.flush import take_flush
 from streams.tables.fold import fold
 
-PARTITIONS = 4
+PARTITIONS = 2
 FLUSH_EVENTS = 100_000
 BROKER_MS = 1_700_000_000_000  # later than any event, so that none is clamped
 

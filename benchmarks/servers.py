@@ -31,7 +31,7 @@ class Servers:
 def servers(clock: str = "event") -> Iterator[Servers]:
     """Run both, with the settings `replay --embedded` has; nothing of them is left at the end of the block."""
     with EmbeddedBroker() as broker, EmbeddedRedis() as server:
-        settings = Settings(kafka=broker.address, redis=server.url, partitions=4, session_timeout_s=6.0, clock=clock)
+        settings = Settings(kafka=broker.address, redis=server.url, partitions=2, session_timeout_s=6.0, clock=clock)
         create_topics(settings)
         client = connect(settings)
         try:
