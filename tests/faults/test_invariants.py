@@ -36,7 +36,7 @@ from streams.verify.event import parse
 from streams.verify.report import Report
 from streams.verify.table import read_tables
 
-EVENTS, RATE, KILLS, SEED = 30_000, 600.0, 4, 8
+EVENTS, RATE, KILLS, SEED = 30_000, 330.0, 4, 8
 DAY_S = 86_400.0
 Version = tuple[str, int]  # entity, ver
 
