@@ -49,7 +49,9 @@ class Flusher:
 
     def _tick_s(self) -> float:
         settings = self._app.settings
-        draining = sum(self._intake.lag_messages.values()) > BACKLOG_MESSAGES
+        # Of partitions still owned: what was behind in one that moved away is its next owner's.
+        lag = sum(n for tp, n in self._intake.lag_messages.items() if tp.partition in self._app.owned)
+        draining = lag > BACKLOG_MESSAGES
         return (settings.backlog_tick_ms if draining else settings.tick_ms) / 1000
 
     async def flush(self, partitions: Iterable[int]) -> None:
