@@ -198,7 +198,7 @@ def test_what_the_example_sends_is_scored(place: Place) -> None:
 
 def test_the_example_that_follows_changes_tells_of_jumps(place: Place) -> None:
     with place.running(sys.executable, "-c", place.program(FOLLOW)) as (process, out):
-        expect(process, out, r"account:\S+ jumped from 1\.0 to \d+\.\d: \S+ \((like|share|reply)\)")
+        expect(process, out, r"account:\S+ jumped from \d+\.\d to \d+\.\d: \S+ \((like|share|reply)\)")
 
 
 def test_the_example_of_a_change_has_the_fields_of_one(place: Place) -> None:
