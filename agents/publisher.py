@@ -27,7 +27,8 @@ from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.redis import published
 from streams.redis.writer import LIVE, REBUILD, Writer
-from streams.tables.flush import score_records
+from streams.tables.flush import current_scores
+from streams.tables.score_records import ScoreRecord, decode, merged
 
 _log = logging.getLogger("cloutstream")
 NOTE_INTERVAL_S = 0.25
@@ -40,31 +41,32 @@ REBUILD_SLICE = 5000
 class _Pending:
     """What a partition has to write: entity -> newest (offset, record), and the next scores offset after it."""
 
-    records: dict[bytes, tuple[int, bytes | None]] = field(default_factory=dict)
+    records: dict[bytes, tuple[int, ScoreRecord | None]] = field(default_factory=dict)
     next_offset: int = 0
     written: int = 0
     rebuilt: str = ""  # token of the rebuild that this partition is done for
 
-    def add(self, key: bytes, offset: int, value: bytes | None) -> None:
-        """Keep the newest record of an entity; a change event that an older one carried rides on."""
+    def add(self, key: bytes, offset: int, record: ScoreRecord | None) -> None:
+        """Keep the newest record of an entity, None when it expired; a change event that an older one carried rides on."""
         held = self.records.get(key)
-        if held is not None and held[0] > offset:
-            (offset, value), held = held, (offset, value)
-        if held is not None and held[1] and value:
-            value = published.merged(held[1], value)
-        self.records[key] = (offset, value)
+        if held is not None:
+            if held[0] > offset:
+                (offset, record), held = held, (offset, record)
+            if held[1] is not None and record is not None:
+                record = merged(held[1], record)
+        self.records[key] = (offset, record)
 
 
-def _entries(records: dict[bytes, tuple[int, bytes | None]], now_s: float) -> tuple[list[list[Any]], list[float]]:
+def _entries(records: dict[bytes, tuple[int, ScoreRecord | None]], now_s: float) -> tuple[list[list[Any]], list[float]]:
     """Return what the script takes, in the order of the scores topic, and the event times of entities that live."""
     items, times = [], []
-    for offset, record, key in sorted((offset, value or b"", key) for key, (offset, value) in records.items()):
-        if not record:
+    for key in sorted(records, key=lambda key: records[key][0]):
+        offset, record = records[key]
+        if record is None:
             items.append(published.expired(key.decode()))
-            continue
-        item, at = published.entry(record, offset, now_s)
-        items.append(item)
-        times.append(at)
+        else:
+            items.append(published.entry(record, offset, now_s))
+            times.append(published.event_time_s(record))
     return items, times
 
 
@@ -87,11 +89,13 @@ class Publisher:
             return
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
             if offset >= pending.next_offset:
-                pending.add(key or b"", offset, value)
+                pending.add(key or b"", offset, decode(value) if value else None)
         pending.next_offset = max(pending.next_offset, content.offsets[-1] + 1)
         self._work.set()
 
-    def offer(self, partition: int, acks: Sequence[Acknowledged], keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+    def offer(
+        self, partition: int, acks: Sequence[Acknowledged], keys: Sequence[bytes], records: Sequence[ScoreRecord | None]
+    ) -> None:
         """Take scores that this worker sent and the broker acknowledged, as far as nothing comes before them."""
         pending = self._pending.get(partition)
         if pending is None or partition not in self.app.owned:
@@ -100,7 +104,7 @@ class Publisher:
         for ack in acks:
             if ack.base_offset == pending.next_offset:
                 for i in range(ack.count):
-                    pending.add(keys[at + i], ack.base_offset + i, values[at + i])
+                    pending.add(keys[at + i], ack.base_offset + i, records[at + i])
                 pending.next_offset += ack.count
                 self._work.set()
             at += ack.count
@@ -117,7 +121,9 @@ class Publisher:
                 except (redis.RedisError, OSError) as e:
                     if not pause_s:
                         _log.warning(
-                            "Redis is away (%s): %d entities wait", e, sum(len(p.records) for p in self._pending.values())
+                            "Redis is away or refuses writes (%s): %d entities wait",
+                            e,
+                            sum(len(p.records) for p in self._pending.values()),
                         )
                     pause_s = min(LONGEST_PAUSE_S, pause_s * 2 + 0.1)
                     await asyncio.sleep(pause_s)
@@ -150,12 +156,12 @@ class Publisher:
         try:
             outcome = await writer.write(partition, items)
         except (redis.RedisError, OSError):
-            for key, (offset, value) in records.items():
-                pending.add(key, offset, value)
+            for key, (offset, record) in records.items():
+                pending.add(key, offset, record)
             raise
         if outcome == REBUILD:
-            for key, (offset, value) in records.items():
-                pending.add(key, offset, value)
+            for key, (offset, record) in records.items():
+                pending.add(key, offset, record)
             await self._rebuild(writer)
             return
         pending.written = upto
@@ -177,7 +183,7 @@ class Publisher:
                 for first in range(0, len(rows), REBUILD_SLICE):
                     part = rows[first : first + REBUILD_SLICE]
                     part = part[table.used[part]]
-                    items = [published.entry(v, 0, time.time())[0] for v in score_records(table, part)]
+                    items = [published.entry(record, 0, time.time()) for record in current_scores(table, part)]
                     if await writer.write(p, items) == REBUILD:
                         return
                     await asyncio.sleep(0)

@@ -20,8 +20,9 @@ from streams.kafka.range import Range
 from streams.tables.changelog import Changelog
 from streams.tables.entity_codec import MARKER_KEY
 from streams.tables.flush import take_flush
+from streams.tables.score_records import ScoreRecord
 
-Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[bytes | None]], None]
+Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[ScoreRecord | None]], None]
 FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
 MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
@@ -76,12 +77,13 @@ class Scorer:
             oldest_s = state.table.watermark - settings.expire_after_s
             gone = state.table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
         changelog = self._changelog(partition)
-        no_rows: list[bytes | None] = [None] * len(gone)
-        keys, scores = [*flush.keys, *gone], [*flush.scores, *no_rows]
+        nothing = [None] * len(gone)
+        keys, scores = [*flush.keys, *gone], [*flush.scores, *nothing]
         if keys:
+            values = [*(record.encode() for record in flush.scores), *nothing]
             _, acks = await asyncio.gather(
-                changelog.write(keys, [*flush.rows, *no_rows]),
-                self.app.bulk.send(settings.scores_topic, partition, keys, scores),
+                changelog.write(keys, [*flush.rows, *nothing]),
+                self.app.bulk.send(settings.scores_topic, partition, keys, values),
             )
             self.publish(partition, acks, keys, scores)
         upto = flush.marker.folded + 1

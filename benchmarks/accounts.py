@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.hashing import Hashes, hash_names
+from streams.columns.texts import Texts
 from streams.events.engagements import LIKE, SHARE, Engagements
 from streams.tables.entity_rows import EntityRows
 from streams.tables.flush import take_flush
@@ -61,5 +62,5 @@ def _record(
         "events", 0, first, at, np.arange(n, dtype=np.uint32), position.astype(np.uint32),
         (len(distinct) + np.arange(n)).astype(np.uint32), weight, ones, ones, ones, ones, standing,
         np.where(weight > 0.5, SHARE, LIKE).astype(np.uint8), np.r_[accounts.lo[distinct], lo], np.r_[accounts.hi[distinct], hi],
-        [accounts.names[i] for i in distinct.tolist()] + actors,
+        Texts.of([accounts.names[i] for i in distinct.tolist()] + actors),
     )  # fmt: skip

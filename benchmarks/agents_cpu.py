@@ -24,6 +24,7 @@ from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import EntityRows
 from streams.tables.flush import take_flush
 from streams.tables.fold import fold
+from streams.tables.score_records import ScoreRecord
 
 PARTITIONS = 2
 FLUSH_EVENTS = 100_000
@@ -90,6 +91,8 @@ def _flush(actors: list[ActorRows], entities: list[EntityRows], clock: _Clock) -
     for rows in entities:
         with clock.of("scorer"):
             flush = take_flush(rows)
+            for record in flush.scores:
+                record.encode()
         with clock.of("publisher"):
             _packed(flush.scores)
 
@@ -104,8 +107,8 @@ def _actor_records(table: ActorRows) -> None:
     actor_codec.encode_marker(table)
 
 
-def _packed(scores: list[bytes]) -> None:
+def _packed(scores: list[ScoreRecord]) -> None:
     """Make what the publishing script is called with."""
-    items = [published.entry(value, offset, BROKER_MS / 1000)[0] for offset, value in enumerate(scores)]
+    items = [published.entry(record, offset, BROKER_MS / 1000) for offset, record in enumerate(scores)]
     for first in range(0, len(items), ENTITIES_PER_CALL):
         published.pack(items[first : first + ENTITIES_PER_CALL])

@@ -18,11 +18,3 @@ def hash_names(names: Sequence[bytes]) -> tuple[Hashes, Hashes]:
     """Return the low and high 64 bits of the XXH3-128 of each name, shapes (n,) and (n,)."""
     words = np.frombuffer(b"".join(map(xxh3_128_digest, names)), dtype=">u8").reshape(-1, 2)
     return words[:, 1].astype(np.uint64), words[:, 0].astype(np.uint64)
-
-
-def distinct(lo: Hashes, hi: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each distinct hash stands first, and for each hash its number among the distinct, shapes (m,) and (n,)."""
-    _, first, place = np.unique(lo, return_index=True, return_inverse=True)
-    if (hi != hi[first][place]).any():  # somebody made two names that share 64 bits; nobody can make them share 128
-        _, first, place = np.unique(np.stack([lo, hi], axis=1), axis=0, return_index=True, return_inverse=True)
-    return first, place.reshape(-1)

@@ -17,6 +17,8 @@ Rows = NDArray[np.int64]
 _EMPTY = -1
 # Shorter probe chains against memory: at 60 % full a look-up needs about 1.8 probes.
 _MAX_LOAD = 0.6
+# Slots looked at in each pass over what is still pending: one at first, where most end, then more for the few with long chains.
+_WIDEST = 8
 
 
 class HashIndex:
@@ -37,19 +39,27 @@ class HashIndex:
 
     def find(self, lo: Hashes, hi: Hashes, row_lo: Hashes, row_hi: Hashes) -> Rows:
         """Return the row of each hash, or -1, shape (n,)."""
-        mask = np.uint64(len(self._slots) - 1)
         rows = np.full(len(lo), -1, dtype=np.int64)
         pending = np.arange(len(lo))
-        slot = (lo & mask).astype(np.int64)
+        slot, width = self._home(lo), 1
         while len(pending):
-            found = self._slots[slot]
+            found = self._slots[self._window(slot, width)]
             held = found >= 0
-            hit = held & (row_lo[found] == lo[pending]) & (row_hi[found] == hi[pending])
-            rows[pending[hit]] = found[hit]
-            onward = held & ~hit
-            pending = pending[onward]
-            slot = (slot[onward] + 1) & int(mask)
+            hit = held & (row_lo[found] == lo[pending, None]) & (row_hi[found] == hi[pending, None])
+            which, column = np.nonzero(hit)
+            rows[pending[which]] = found[which, column]
+            onward = np.count_nonzero(held, axis=1) == width
+            onward[which] = False
+            pending, slot, width = pending[onward], slot[onward] + width, _WIDEST
         return rows
+
+    def _home(self, lo: Hashes) -> Rows:
+        """Return the slot where each hash's chain begins."""
+        return (lo & np.uint64(len(self._slots) - 1)).astype(np.int64)
+
+    def _window(self, slot: Rows, width: int) -> NDArray[np.int64]:
+        """Return the `width` slots from each of `slot` on, shape (n, width)."""
+        return (slot[:, None] + np.arange(width)) & (len(self._slots) - 1)
 
     def insert(self, rows: Rows, row_lo: Hashes, live: Callable[[], Rows]) -> None:
         """Add distinct rows whose hashes (already in the columns) are not in the index.
@@ -73,11 +83,14 @@ class HashIndex:
         self._place(rows, row_lo)
 
     def _place(self, rows: Rows, row_lo: Hashes) -> None:
-        mask = len(self._slots) - 1
         self._used += len(rows)
-        slot = (row_lo[rows] & np.uint64(mask)).astype(np.int64)
+        slot, width = self._home(row_lo[rows]), 1
         while len(rows):
-            free = self._slots[slot] == _EMPTY
-            self._slots[slot[free]] = rows[free]  # of several wanting one slot, the last wins
-            lost = self._slots[slot] != rows
-            rows, slot = rows[lost], (slot[lost] + 1) & mask
+            window = self._window(slot, width)
+            free = self._slots[window] == _EMPTY
+            has_room = free.any(axis=1)
+            slot = np.where(has_room, window[np.arange(len(rows)), free.argmax(axis=1)], slot + width)
+            self._slots[slot[has_room]] = rows[has_room]  # of several wanting one slot, the last wins
+            lost = ~has_room
+            lost[has_room] = self._slots[slot[has_room]] != rows[has_room]
+            rows, slot, width = rows[lost], slot[lost], _WIDEST

@@ -11,34 +11,33 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.texts import Texts
+
 _M = np.uint32(0x5BD1E995)
 _SEED = np.uint32(0x9747B28C)
+_TAIL = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], dtype=np.uint32)  # the bytes of a last word that are the key's
 
 
 def murmur2(keys: Sequence[bytes]) -> NDArray[np.uint32]:
     """Return Kafka's murmur2 of each key, shape (n,).
 
-    Keys of one batch are laid out as rows of little-endian words, so the loop runs over words (a handful), not keys.
+    Keys are read as little-endian words at any byte, so the loop runs over words (a handful), not keys.
     """
-    n = len(keys)
-    lengths = np.fromiter(map(len, keys), dtype=np.int64, count=n)
-    hashes = _SEED ^ lengths.astype(np.uint32)
-    if n == 0:
-        return hashes
-    width = (int(lengths.max()) + 4) // 4 * 4  # at least one byte of padding, so that the tail can be read as a word
-    padded = np.zeros((n, width), dtype=np.uint8)
-    padded[np.arange(width) < lengths[:, None]] = np.frombuffer(b"".join(keys), dtype=np.uint8)
-    words = padded.view("<u4")
-    whole = lengths // 4
+    keys = Texts.of(keys)
+    hashes = _SEED ^ keys.length.astype(np.uint32)
+    data = np.concatenate([keys.data, np.zeros(4, dtype=np.uint8)])  # so that a last word can be read beyond the end
+    words: NDArray[np.uint32] = np.ndarray(len(data) - 3, dtype="<u4", buffer=data.data, strides=(1,))
+    whole, rest = np.divmod(keys.length, 4)
     with np.errstate(over="ignore"):
-        for column in range(width // 4):
-            live = np.flatnonzero(whole > column) if column >= int(whole.min()) else slice(None)
-            k = words[live, column] * _M
+        for column in range(int(whole.max(initial=0))):
+            live = np.flatnonzero(whole > column)
+            k = words[keys.start[live] + 4 * column] * _M
             k ^= k >> np.uint32(24)
             k *= _M
             hashes[live] = (hashes[live] * _M) ^ k
-        tail = np.flatnonzero(lengths % 4)
-        hashes[tail] = (hashes[tail] ^ words[tail, whole[tail]]) * _M
+        tail = np.flatnonzero(rest)
+        last = words[keys.start[tail] + 4 * whole[tail]] & _TAIL[rest[tail]]
+        hashes[tail] = (hashes[tail] ^ last) * _M
         hashes ^= hashes >> np.uint32(13)
         hashes *= _M
         hashes ^= hashes >> np.uint32(15)

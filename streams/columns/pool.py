@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from streams.columns.index import Rows
 
+# The run that a list of so many entries is given: the next power of two.
+_RUN_OF = np.array([1, *(1 << (count - 1).bit_length() for count in range(1, 129))])
+
 
 def ragged(starts: Rows, counts: Rows) -> Rows:
     """Return the concatenated ranges [starts[i], starts[i] + counts[i]), shape (sum(counts),)."""
@@ -26,10 +29,13 @@ _T = TypeVar("_T", bound=np.generic)
 
 
 def grown(array: NDArray[_T], size: int) -> NDArray[_T]:
-    """Return `array` with room for `size` items: 12 % more than asked, so growth is rare and slack small."""
+    """Return `array` with room for `size` items: half as many more, so that growing costs two copies of an item in all.
+
+    Room that isn't used yet costs addresses, not memory: the system gives pages when they are first written.
+    """
     if size <= len(array):
         return array
-    larger = np.zeros(max(64, size + size // 8), dtype=array.dtype)
+    larger = np.zeros(max(64, size + size // 2), dtype=array.dtype)
     larger[: len(array)] = array
     return larger
 
@@ -70,7 +76,8 @@ class Pool:
         self.entries: NDArray[np.void] = np.zeros(64, dtype=dtype)
         self.most = most
         self._end = 0
-        self._free: dict[int, list[int]] = {}
+        self._capacities = [1 << i for i in range(most.bit_length())]
+        self._free: dict[int, list[int]] = {capacity: [] for capacity in self._capacities}
         # Per row: where its run starts, how long the run is, how much of it is used.
         self.start: NDArray[np.int64] = np.zeros(64, dtype=np.int64)
         self.capacity: NDArray[np.uint8] = np.zeros(64, dtype=np.uint8)
@@ -102,20 +109,22 @@ class Pool:
 
     def clear(self, rows: Rows) -> None:
         """Free the lists of distinct `rows`."""
-        held = rows[self.capacity[rows] > 0]
-        for start, capacity in zip(self.start[held].tolist(), self.capacity[held].tolist(), strict=True):
-            self._free.setdefault(capacity, []).append(start)
+        capacities = self.capacity[rows]
+        for capacity in self._capacities:
+            freed = self.start[rows[capacities == capacity]]
+            if len(freed):
+                self._free[capacity].extend(freed.tolist())
         self.capacity[rows] = 0
         self.count[rows] = 0
 
     def _move(self, rows: Rows, counts: Rows) -> None:
         """Give `rows` fresh runs of the next power of two; their old content is not kept."""
         self.clear(rows)
-        capacities = np.int64(1) << np.ceil(np.log2(np.maximum(counts, 1))).astype(np.int64)
+        capacities = _RUN_OF[counts]
         starts = np.empty(len(rows), dtype=np.int64)
-        for capacity in np.unique(capacities).tolist():
+        for capacity in self._capacities:
             where = np.flatnonzero(capacities == capacity)
-            spare = self._free.get(capacity, [])
+            spare = self._free[capacity]
             reused = min(len(spare), len(where))
             if reused:
                 starts[where[:reused]] = spare[-reused:]

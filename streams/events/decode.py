@@ -139,13 +139,14 @@ def _decode_together(records: Sequence[bytes | None]) -> list[Event] | None:
     """Decode all records with one call; None when any of them needs a closer look."""
     if not records or None in records or b"" in records or max(map(len, records)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]  # None was just excluded
         return None
-    if any([_may_be_deep(r) for r in records if len(r) > MAX_DEPTH]):  # type: ignore[arg-type]  # the same
-        return None
     joined = b"\n".join(records)  # type: ignore[arg-type]  # the same
     # `decode_lines` takes values, not lines: one may run over a line's end while the next line holds two. Nothing in JSON goes on
     # with `{` after `}`, and no string holds a newline, so where each record has its own braces none can.
     boundaries = len(records) - 1
     if joined.count(b"\n") != boundaries or joined.count(b"}\n{") != boundaries or joined[:1] + joined[-1:] != b"{}":
+        return None
+    # Each record has a brace of its own, so if all together have few more, none has many.
+    if _brackets(joined) - boundaries > MAX_DEPTH and any([_brackets(r) > MAX_DEPTH for r in records]):  # type: ignore[arg-type]  # no None
         return None
     try:
         joined.decode()
@@ -173,7 +174,7 @@ def _decode_one(record: bytes | None) -> Event:
         raise InvalidEvent("the record is empty; expected a JSON object")
     if len(record) > MAX_RECORD_BYTES:
         raise InvalidEvent(f"the record has {len(record)} bytes; expected at most {MAX_RECORD_BYTES}")
-    if _may_be_deep(record) and _depth(record) > MAX_DEPTH:
+    if _brackets(record) > MAX_DEPTH and _depth(record) > MAX_DEPTH:
         raise InvalidEvent(f"nested more than {MAX_DEPTH} deep; expected a flat object")
     try:
         record.decode()
@@ -186,8 +187,8 @@ def _decode_one(record: bytes | None) -> Event:
         raise InvalidEvent("nested too deeply to be an event") from None
 
 
-def _may_be_deep(record: bytes) -> bool:
-    return record.count(b"[") + record.count(b"{") > MAX_DEPTH
+def _brackets(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")
 
 
 def _depth(record: bytes) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import run_starts
 from streams.columns.hashing import Hashes, hash_names
 from streams.columns.index import HashIndex, Rows
 from streams.columns.pool import grown
@@ -55,7 +56,8 @@ class DuplicateWindow:
             if at[i] > offsets[i]:
                 at[i] = self._previous.get(int(known[i]), -1)
         duplicate = (at >= 0) & (at < offsets) & (offsets - at <= WINDOW)
-        if len(np.unique(lo)) < len(lo):
+        in_order = np.sort(lo)
+        if (in_order[1:] == in_order[:-1]).any():
             # The first of several in this batch is the one accepted.
             order = np.lexsort((offsets, duplicate, hi, lo))
             a, b = lo[order], hi[order]
@@ -79,7 +81,8 @@ class DuplicateWindow:
         self._forget_older(known, places)
         self._offset[places], self._lo[places], self._hi[places] = offsets, lo, hi
         self._index.insert(places, self._lo, lambda: np.flatnonzero(self._offset >= 0))
-        self.dirty_blocks.update(np.unique(offsets // BLOCK).tolist())
+        blocks = offsets // BLOCK  # ascending
+        self.dirty_blocks.update(blocks[run_starts(blocks)].tolist())
 
     def _forget_older(self, known: Rows, places: Rows) -> None:
         """Of an id seen again after the window the later place must be found; the earlier is kept as its `previous`."""

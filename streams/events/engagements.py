@@ -17,12 +17,13 @@ weighed. Each factor is recorded so that a score can be explained, and recounted
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streams.columns.texts import Texts
 
 VERSION = 1
 KINDS = ("tweet", "like", "share", "reply")
@@ -32,20 +33,6 @@ FACTORS = ("kind_weight", "trust", "budget", "repeat", "reciprocity")
 
 # version, source topic's length, source partition, engagements, names, base offset
 _HEADER = struct.Struct("<BxHIIIq")
-
-
-class _Names(Sequence[bytes]):
-    """Names inside a record: cut out when asked for, since most belong to rows that have their name."""
-
-    def __init__(self, value: bytes, ends: NDArray[np.int64], lengths: NDArray[np.generic]) -> None:
-        self._value, self._ends, self._lengths = value, ends, lengths
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, i: Any) -> Any:
-        end = int(self._ends[i])
-        return self._value[end - int(self._lengths[i]) : end]
 
 
 @dataclass(slots=True)
@@ -68,7 +55,7 @@ class Engagements:
     flags: NDArray[np.uint8]
     lo: NDArray[np.uint64]
     hi: NDArray[np.uint64]
-    names: Sequence[bytes]
+    names: Texts
 
     def __len__(self) -> int:
         return len(self.at)
@@ -91,12 +78,11 @@ def encode(batch: Engagements) -> bytes:
     """Return the record value of `batch`."""
     topic = batch.source_topic.encode()
     header = _HEADER.pack(VERSION, len(topic), batch.source_partition, len(batch), len(batch.names), batch.base_offset)
-    lengths = np.fromiter(map(len, batch.names), dtype="<u2", count=len(batch.names))
     columns: list[NDArray[Any]] = [
         batch.at, batch.lo, batch.hi, batch.e, batch.target, batch.actor, batch.kind_weight, batch.trust, batch.budget,
-        batch.repeat, batch.reciprocity, batch.standing, lengths, batch.flags,
+        batch.repeat, batch.reciprocity, batch.standing, batch.names.length.astype("<u2"), batch.flags,
     ]  # fmt: skip
-    return b"".join([header, *(c.tobytes() for c in columns), topic, *batch.names])
+    return b"".join([header, *(c.tobytes() for c in columns), topic, batch.names.packed().tobytes()])
 
 
 def decode(value: bytes) -> Engagements:
@@ -122,5 +108,6 @@ def decode(value: bytes) -> Engagements:
     standing = take("<f4", n)
     lengths, flags = take("<u2", m), take("u1", n)
     topic = value[position : position + topic_len].decode()
-    names = _Names(value, np.cumsum(lengths, dtype=np.int64) + position + topic_len, lengths)
+    length = lengths.astype(np.int64)
+    names = Texts(np.frombuffer(value, np.uint8, offset=position + topic_len), np.cumsum(length) - length, length)
     return Engagements(topic, partition, base, at, e, target, actor, *factors, standing, flags, lo, hi, names)

@@ -15,7 +15,7 @@ _NAME_BYTES = 18
 
 def size_bytes(record: Engagements) -> int:
     """Return about how long the encoded record is."""
-    return len(record) * _ENGAGEMENT_BYTES + sum(map(len, record.names)) + len(record.names) * _NAME_BYTES
+    return len(record) * _ENGAGEMENT_BYTES + int(record.names.length.sum()) + len(record.names) * _NAME_BYTES
 
 
 def split(record: Engagements, limit_bytes: int) -> Iterator[Engagements]:
@@ -42,6 +42,6 @@ def _part(record: Engagements, first: int, last: int) -> Engagements:
         flags=record.flags[first:last],
         lo=record.lo[used],
         hi=record.hi[used],
-        names=[record.names[i] for i in used.tolist()],
+        names=record.names.pick(used),
         **{name: getattr(record, name)[first:last] for name in (*FACTORS, "standing")},
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.hashing import hash_names
+from streams.columns.grouping import distinct_numbers, stable_order
+from streams.columns.hashing import Hashes, hash_names
 from streams.columns.index import Rows
 from streams.columns.placement import partitions_of
+from streams.columns.texts import Texts
 from streams.entities import topic
 from streams.events.decode import Events
 from streams.events.engagements import UNDO_BIT, Engagements
@@ -16,35 +20,59 @@ from streams.intake.weigh import Factors
 from streams.settings import Settings
 
 
-class _Targets:
-    """Entities of a batch beyond its accounts; numbered after them."""
+@dataclass(slots=True)
+class Entities:
+    """Columns of what the events of a batch are for."""
 
-    def __init__(self, accounts: Accounts, settings: Settings) -> None:
-        self.names = list(accounts.names)
+    names: Texts
+    lo: Hashes
+    hi: Hashes
+    partition: NDArray[np.int64]
+
+
+class _Scopes:
+    """Entities of a batch beyond its accounts, numbered after them: topics, and accounts inside topics."""
+
+    def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
-        self._partitions = settings.partitions
-        self._known: dict[bytes, int] = {}
-        self._keys: list[bytes] = []
+        self._account_names = accounts.names.tolist()
+        self._topics: dict[str, int] = {}
+        self._scoped: dict[tuple[int, int], int] = {}
+        self._names: list[bytes] = []
+        self._owner: list[int] = []  # account that a scoped one is placed with, or -1
 
-    def number(self, name: bytes) -> int:
-        """Return the number of an entity that isn't a plain account."""
-        found = self._known.get(name)
+    def topic(self, tag: str) -> int:
+        """Return the number of a topic."""
+        found = self._topics.get(tag)
         if found is None:
-            found = self._known[name] = len(self.names)
-            self.names.append(name)
+            found = self._topics[tag] = self._add(topic(tag).encode(), -1)
         return found
 
-    def columns(self, owner: dict[int, int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
-        """Return lo, hi and partition of all entities; `owner` maps scoped accounts to their account."""
-        a = self._accounts
-        if not self._known:
-            return a.lo, a.hi, a.partition
-        extra = self.names[len(a.names) :]
-        lo, hi = hash_names(extra)
-        partition = partitions_of(extra, self._partitions)
-        for number, account in owner.items():
-            partition[number - len(a.names)] = a.partition[account]
-        return np.concatenate([a.lo, lo]), np.concatenate([a.hi, hi]), np.concatenate([a.partition, partition])
+    def scoped(self, account: int, in_topic: int) -> int:
+        """Return the number of an account inside a topic."""
+        found = self._scoped.get((account, in_topic))
+        if found is None:
+            name = self._account_names[account] + b"@" + self._names[in_topic - len(self._account_names)]
+            found = self._scoped[account, in_topic] = self._add(name, account)
+        return found
+
+    def _add(self, name: bytes, owner: int) -> int:
+        self._names.append(name)
+        self._owner.append(owner)
+        return len(self._account_names) + len(self._names) - 1
+
+    def everything(self, partitions: int) -> Entities:
+        """Return the accounts and, after them, what was numbered here."""
+        a, names = self._accounts, Texts.of(self._names)
+        lo, hi = hash_names(self._names)
+        owner = np.array(self._owner)
+        partition = np.where(owner < 0, partitions_of(names, partitions), a.partition[owner])
+        return Entities(
+            Texts.concatenated([a.names, names]),
+            np.concatenate([a.lo, lo]),
+            np.concatenate([a.hi, hi]),
+            np.concatenate([a.partition, partition]),
+        )
 
 
 def fan_out(
@@ -52,18 +80,18 @@ def fan_out(
     accounts: Accounts, factors: Factors, settings: Settings,
 ) -> dict[int, Engagements]:  # fmt: skip
     """Return the engagements of accepted events by target partition. All of one event for one partition stay together."""
-    event, target, names, lo, hi, partition = _pairs(events, accounts, settings)
+    event, target, entities = _pairs(events, accounts, settings)
     flags = events.kind | np.where(events.undo, UNDO_BIT, 0).astype(np.uint8)
     records = {}
-    where = partition[target]
-    order = np.argsort(where, kind="stable")
+    where = entities.partition[target]
+    order = stable_order(where)
     bounds = np.searchsorted(where[order], np.arange(settings.partitions + 1))
     for p in range(settings.partitions):
         mine = order[bounds[p] : bounds[p + 1]]
         if not len(mine):
             continue
         e, t = event[mine], target[mine]
-        distinct, place = np.unique(np.concatenate([t, accounts.actor[e]]), return_inverse=True)
+        distinct, place = distinct_numbers(np.concatenate([t, accounts.actor[e]]), len(entities.names))
         base = int(offsets[e[0]])
         f32 = {f: getattr(factors, f)[e].astype(np.float32) for f in Factors.__slots__}
         records[p] = Engagements(
@@ -76,32 +104,25 @@ def fan_out(
             actor=place[len(mine) :].astype(np.uint32),
             **f32,
             flags=flags[e],
-            lo=lo[distinct],
-            hi=hi[distinct],
-            names=[names[i] for i in distinct.tolist()],
+            lo=entities.lo[distinct],
+            hi=entities.hi[distinct],
+            names=entities.names.pick(distinct),
         )
     return records
 
 
-def _pairs(
-    events: Events, accounts: Accounts, settings: Settings
-) -> tuple[Rows, Rows, list[bytes], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
-    """Return (event, target) pairs in event order, and name, hash and partition of every target."""
+def _pairs(events: Events, accounts: Accounts, settings: Settings) -> tuple[Rows, Rows, Entities]:
+    """Return (event, target) pairs in event order, and what the targets are numbers of."""
     n = len(events.kind)
-    tagged = [i for i, tags in enumerate(events.tags) if tags] if settings.topics_enabled and settings.max_tags else []
-    if not tagged:
-        return np.arange(n), accounts.author, accounts.names, accounts.lo, accounts.hi, accounts.partition
-    targets = _Targets(accounts, settings)
-    owner: dict[int, int] = {}
+    plain = Entities(accounts.names, accounts.lo, accounts.hi, accounts.partition)
+    if not (settings.topics_enabled and settings.max_tags and any(events.tags)):
+        return np.arange(n), accounts.author, plain
+    scopes = _Scopes(accounts)
     event, target = list(range(n)), accounts.author.tolist()
-    for i in tagged:
-        author = int(accounts.author[i])
-        for tag in list(dict.fromkeys(events.tags[i] or ()))[: settings.max_tags]:
-            name = topic(tag).encode()
-            scoped = targets.number(accounts.names[author] + b"@" + name)
-            owner[scoped] = author
+    for i, tags in enumerate(events.tags):
+        for tag in list(dict.fromkeys(tags))[: settings.max_tags] if tags else ():
+            number = scopes.topic(tag)
             event += (i, i)
-            target += (targets.number(name), scoped)
-    lo, hi, partition = targets.columns(owner)
-    order = np.argsort(np.array(event), kind="stable")
-    return np.array(event)[order], np.array(target)[order], targets.names, lo, hi, partition
+            target += (number, scopes.scoped(target[i], number))
+    order = stable_order(np.array(event))
+    return np.array(event)[order], np.array(target)[order], scopes.everything(settings.partitions)

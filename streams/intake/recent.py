@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import order_by_owner, run_lengths, run_starts, stable_order
 from streams.columns.index import Rows
 from streams.model.weighing import REPEAT_WINDOW_S
 from streams.tables.actor_rows import MOST_TARGETS, TARGET, ActorRows
 
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _TAKEN_BACK = 255  # no kind: an engagement can be undone once
 Floats = NDArray[np.float64]
 
@@ -53,19 +53,15 @@ class RecentTargets:
         n = len(self._held)
         owners = np.concatenate([held_owner, owner])
         targets = np.concatenate([self._held["target"], target])
-        # A group is an actor with a target. A remembered target comes before this batch's events with it: the sort is stable.
-        # One key of both is quicker to sort than two; where two groups shared one, the pairs themselves still tell them apart.
-        order = np.argsort(targets ^ (owners.astype(np.uint64) * _SPREAD), kind="stable")
-        a, b = owners[order], targets[order]
-        first = np.r_[True, (a[1:] != a[:-1]) | (b[1:] != b[:-1])]
+        # A group is an actor with a target.
+        order = order_by_owner(owners, targets)
+        first = run_starts(owners[order], targets[order])
         group = np.empty(len(order), dtype=np.int64)
-        group[order] = np.cumsum(first) - 1
-        self._groups = int(group.max()) + 1 if len(group) else 0
+        group[order] = np.repeat(np.arange(len(first)), run_lengths(first, len(order)))
         self._held_group, self._group = group[:n], group[n:]
-        self._owner_of_group = np.empty(self._groups, dtype=np.int64)
-        self._owner_of_group[group] = owners
+        self._owner_of_group = owners[order[first]]
         self._at, self._kind, self._undo, self._target = at, kind, undo, target
-        self._state = np.zeros(self._groups, dtype=TARGET)
+        self._state = np.zeros(len(first), dtype=TARGET)
         self._state["kind"] = _TAKEN_BACK
         self._state[self._held_group] = self._held
         self._state["target"][self._group] = target
@@ -75,13 +71,13 @@ class RecentTargets:
         """Return of each event the how-manieth of its actor with its target within a day, 1 for the first."""
         state, group = self._state, self._group
         counted = np.flatnonzero(~self._undo)
-        order = counted[np.argsort(group[counted], kind="stable")]
+        order = counted[stable_order(group[counted])]
         times = np.ones(len(group), dtype=np.int64)
         if not len(order):
             return times
         g = group[order]
-        first = np.flatnonzero(np.r_[True, g[1:] != g[:-1]])
-        sizes = np.diff(np.r_[first, len(g)])
+        first = run_starts(g)
+        sizes = run_lengths(first, len(g))
         heads = g[first]
         at = self._at[order[first]]
         same_day = (state["times"][heads] > 0) & (np.abs(at - state["window"][heads]) < REPEAT_WINDOW_S)
@@ -120,16 +116,17 @@ class RecentTargets:
                 state["kind"][self._group[u.original]] = _TAKEN_BACK
         worth = np.flatnonzero(state["times"] > 0)
         counts = np.bincount(self._owner_of_group[worth], minlength=len(self._rows))
-        if counts.max(initial=0) > MOST_TARGETS:
-            worth = self._newest(worth)
+        crowded = counts[self._owner_of_group[worth]] > MOST_TARGETS
+        if crowded.any():
+            worth = np.concatenate([worth[~crowded], self._newest(worth[crowded])])
+            worth = worth[stable_order(self._owner_of_group[worth])]
             counts = np.minimum(counts, MOST_TARGETS)
-        kept = worth[np.argsort(self._owner_of_group[worth], kind="stable")]
-        self._actors.targets.replace(self._rows, state[kept], counts)
+        self._actors.targets.replace(self._rows, state[worth], counts)
 
     def _newest(self, groups: Rows) -> Rows:
         """Return, of each actor's groups, the 16 with the latest engagement."""
         order = groups[np.lexsort((-self._state["at"][groups].astype(np.int64), self._owner_of_group[groups]))]
         owners = self._owner_of_group[order]
-        first = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
-        rank = np.arange(len(owners)) - np.repeat(first, np.diff(np.r_[first, len(owners)]))
+        first = run_starts(owners)
+        rank = np.arange(len(owners)) - np.repeat(first, run_lengths(first, len(owners)))
         return order[rank < MOST_TARGETS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -70,9 +71,11 @@ def _select(events: Events, rows: NDArray[np.int64]) -> Events:
     """Return some of the events, in order."""
     if len(rows) == len(events.kind):
         return events
-    wanted = rows.tolist()
+    wanted = np.zeros(len(events.kind), dtype=bool)
+    wanted[rows] = True
+    mask = wanted.tolist()
     columns: list[Any] = []
     for f in fields(Events):
         column = getattr(events, f.name)
-        columns.append(column[rows] if isinstance(column, np.ndarray) else [column[i] for i in wanted])
+        columns.append(column[rows] if isinstance(column, np.ndarray) else list(compress(column, mask)))
     return Events(*columns)

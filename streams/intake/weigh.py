@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import distinct_numbers, run_lengths, run_starts, stable_order
 from streams.columns.index import Rows
 from streams.events.decode import Events
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET
@@ -48,7 +49,7 @@ def weigh(
         entities: the partition's entities, read: an actor's own reach and standing, and who did the actor favours.
         settings: weights and scales.
     """
-    distinct, of = np.unique(accounts.actor, return_inverse=True)
+    distinct, of = distinct_numbers(accounts.actor, len(accounts.names))
     lo, hi = accounts.lo[distinct], accounts.hi[distinct]
     rows, _ = actors.find_or_add(lo, hi, accounts.names, distinct)
     actors.dirty[rows] = True
@@ -117,13 +118,16 @@ def _trust(
 
 def _budget(actors: ActorRows, rows: Rows, of: Rows, at: Floats, settings: Settings) -> Floats:
     """Return the budget factor of engagements and bring the actors' rates up to date."""
-    order = np.argsort(of, kind="stable")
-    groups, first, group = np.unique(of[order], return_index=True, return_inverse=True)
-    state = actors.rows[rows[groups]]
+    order = stable_order(of)
+    first = run_starts(of[order])
+    lengths = run_lengths(first, len(order))
+    mine = rows[of[order[first]]]
+    state = actors.rows[mine]
+    group = np.repeat(np.arange(len(first)), lengths)
     counts, newest = weighing.daily_counts(state["rate"], state["rate_at"], at[order], first, group)
-    state["rate"] = counts[np.r_[first[1:], len(order)] - 1]
+    state["rate"] = counts[first + lengths - 1]
     state["rate_at"] = newest
-    actors.rows[rows[groups]] = state
+    actors.rows[mine] = state
     result = np.empty(len(of))
     result[order] = weighing.budget(counts * np.log(2), settings.budget_per_day)
     return result

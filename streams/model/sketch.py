@@ -27,7 +27,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STEP_MEAN = (2 ** (1 / STEPS) - 1) * STEPS / np.log(2)
 _POWERS = 2.0 ** (np.arange(_SPAN + 1) / STEPS)
 # Few variates are enough for most people, so they are drawn in growing chunks.
-_CHUNKS = ((0, 4), (4, 16), (16, 40), (40, 80), (80, REGISTERS))
+_CHUNKS = ((0, 2), (2, 8), (8, 24), (24, 56), (56, 96), (96, 160), (160, REGISTERS))
 
 Levels = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -36,30 +36,39 @@ Ints = NDArray[np.int64]
 
 def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return splitmix64's finaliser of each word."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    x = x ^ (x >> np.uint64(30))
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x
 
 
 def _registers(person: NDArray[np.uint64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where each rank lands, shape (n, ranks): for each person a permutation of 0..255."""
-    key = _mixed(person ^ np.uint64(0xD1B54A32D192ED03))[:, None]
+    key = _mixed(person ^ np.uint64(0xD1B54A32D192ED03)).astype("<u8").view(np.uint8).reshape(-1, 8)
 
-    def byte(i: int) -> NDArray[np.int64]:
-        return ((key >> np.uint64(8 * i)) & np.uint64(255)).astype(np.int64)
+    def byte(i: int) -> NDArray[np.uint8]:
+        return key[:, i : i + 1]
 
-    x = (ranks * (byte(0) | 1) + byte(1)) & 255
+    odd = np.uint8(1)  # 8-bit arithmetic wraps at 256, which is what is wanted
+    x = ranks.astype(np.uint8) * (byte(0) | odd) + byte(1)
     x ^= x >> 4
-    x = (x * (byte(2) | 1) + byte(3)) & 255
+    x = x * (byte(2) | odd) + byte(3)
     x ^= x >> 3
-    return (x * (byte(4) | 1) + byte(5)) & 255
+    return (x * (byte(4) | odd) + byte(5)).astype(np.int64)
 
 
 def _increments(person: NDArray[np.uint64], ranks: NDArray[np.int64]) -> Floats:
     """Return the steps between ascending variates, shape (n, ranks)."""
     bits = _mixed(person[:, None] + (ranks.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
-    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    return -np.log(uniform) / (REGISTERS - ranks)
+    bits >>= np.uint64(11)
+    steps = bits.astype(np.float64)
+    steps += 0.5
+    steps *= 2.0**-53
+    np.log(steps, out=steps)
+    steps /= ranks - REGISTERS
+    return steps
 
 
 def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64], forward: tuple[Floats, Floats]) -> None:
@@ -73,13 +82,13 @@ def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64],
     """
     carried = np.zeros(len(row))
     for first, last in _CHUNKS:
-        # Largest level of each row: a variate above it can't be anybody's minimum.
+        # Largest level of each row: a variate that is not below it lowers no register.
         tops = [registers.max(axis=1) for registers in levels]
         ranks = np.arange(first, last)
         arrivals = np.cumsum(_increments(person, ranks), axis=1) + carried[:, None]
         logs = np.log2(arrivals)
         steps = [_steps(logs, weights) for weights in forward]
-        reaches = [s[:, 0] <= top[row] for s, top in zip(steps, tops, strict=True)]
+        reaches = [s[:, 0] < top[row] for s, top in zip(steps, tops, strict=True)]
         hit = np.flatnonzero(reaches[0] | reaches[1])
         if not len(hit):
             return
@@ -87,7 +96,7 @@ def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64],
         onward = np.zeros(len(hit), dtype=bool)
         for registers, s, top in zip(levels, steps, tops, strict=True):
             np.minimum.at(registers.reshape(-1), place.reshape(-1), s[hit].reshape(-1))
-            onward |= s[hit, -1] <= top[row[hit]]
+            onward |= s[hit, -1] < top[row[hit]]
         kept = hit[onward]
         carried, row, person = arrivals[kept, -1], row[kept], person[kept]
         forward = (forward[0][kept], forward[1][kept])
@@ -95,8 +104,11 @@ def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64],
 
 def _steps(logs: Floats, log_weight: Floats) -> Levels:
     """Return the levels of variates for people of these forward weights; EMPTY for weight 0."""
-    steps = np.floor((logs - log_weight[:, None]) * STEPS)
-    return np.minimum(steps, float(EMPTY)).astype(np.int32)
+    steps = logs - log_weight[:, None]
+    steps *= STEPS
+    np.floor(steps, out=steps)
+    np.minimum(steps, float(EMPTY), out=steps)
+    return steps.astype(np.int32)
 
 
 def unpack(packed: NDArray[np.uint8], base: Levels) -> Levels:

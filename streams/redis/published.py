@@ -1,34 +1,23 @@
-"""From records of the scores topic to what the publishing script takes.
-
-Numbers stay the text they are in the record: parsing and printing them again would cost more than all the rest.
-"""
+"""From records of the scores topic to what the publishing script takes."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import orjson
 
 from streams import entities
+from streams.tables.score_records import FIELDS, ScoreRecord
 
-# In the hash of an entity, as decimal strings: what the record says is what Redis holds. In the order of the script.
-HASH_FIELDS = (
-    "score", "reach", "network", "amplification", "reach_pts", "network_pts", "amplification_pts", "momentum", "plus_minus",
-    "posts", "likes", "shares", "replies", "at", "ver",
-)  # fmt: skip
-_REACH_PTS, _AT, _VER = HASH_FIELDS.index("reach_pts"), HASH_FIELDS.index("at"), HASH_FIELDS.index("ver")
-_NETWORK_PTS, _AMPLIFICATION_PTS, _PLUS_MINUS = _REACH_PTS + 1, _REACH_PTS + 2, HASH_FIELDS.index("plus_minus")
-
-# A record as `streams.tables.score_records` writes it: the name, the numbers in order, and perhaps a change.
-_RECORD = re.compile(
-    r'\{"entity":("(?:[^"\\]|\\.)*"),'
-    + ",".join(f'"{name}":([^,{{}}]+)' for name in (*HASH_FIELDS, "standing", "trending"))
-    + r'(?:,"change":\{(.*)\})?\}'
+# In the hash of an entity, as decimal strings, in the order of the script.
+_HASH = slice(FIELDS.index("score"), FIELDS.index("ver") + 1)
+HASH_FIELDS = FIELDS[_HASH]
+_SCORE, _AT, _VER, _STANDING, _TRENDING = (FIELDS.index(name) for name in ("score", "at", "ver", "standing", "trending"))
+_PLUS_MINUS, _REACH_PTS, _NETWORK_PTS, _AMPLIFICATION_PTS = (
+    FIELDS.index(name) for name in ("plus_minus", "reach_pts", "network_pts", "amplification_pts")
 )
-# An entity's name can't hold this: its quotes would be escaped.
-_CHANGE = b',"change":{"before":'
 _packer = msgspec.msgpack.Encoder()
 
 
@@ -37,47 +26,36 @@ def expired(name: str) -> list[Any]:
     return [name, -1, *_place(name)]
 
 
-def entry(value: bytes, offset: int, published_at_s: float) -> tuple[list[Any], float]:
-    """Return the script's entry for a score record, and the entity's event time.
+def entry(record: ScoreRecord, offset: int, published_at_s: float) -> list[Any]:
+    """Return the script's entry for a score record.
 
     Args:
-        value: the record's value.
+        record: the score.
         offset: where it stands in the scores topic: the identity of its change event.
         published_at_s: now, epoch s.
-
-    Raises:
-        ValueError: not a score record of this version.
     """
-    found = _RECORD.fullmatch(value.decode())
-    if found is None:
-        raise ValueError(f"not a score record of this version: {value[:120]!r}")
-    name_json, *numbers, standing, trending, change = found.groups()
+    fields, change = record
+    name_json, at, ver = fields[0], fields[_AT], fields[_VER]
     name = name_json[1:-1] if "\\" not in name_json else orjson.loads(name_json)
-    boards = ["" if key == "null" else key for key in (standing, trending)]
-    item = [name, int(numbers[_VER]), *_place(name), *boards, numbers]
+    boards = ["" if key == "null" else key for key in (fields[_STANDING], fields[_TRENDING])]
+    item = [name, int(ver), *_place(name), *boards, fields[_HASH]]
     if change is not None:
         event = (
-            f'{{"entity":{name_json},{change},"reach_pts":{numbers[_REACH_PTS]},"network_pts":{numbers[_NETWORK_PTS]},'
-            f'"amplification_pts":{numbers[_AMPLIFICATION_PTS]},"at":{numbers[_AT]},"published_at":{published_at_s:.4f},'
-            f'"ver":{numbers[_VER]},"plus_minus":{numbers[_PLUS_MINUS]}}}'
+            f'{{"entity":{name_json},"before":{change.before},"after":{change.after},"causes":{change.causes},'
+            f'"reach_pts":{fields[_REACH_PTS]},"network_pts":{fields[_NETWORK_PTS]},'
+            f'"amplification_pts":{fields[_AMPLIFICATION_PTS]},"at":{at},"published_at":{published_at_s:.4f},'
+            f'"ver":{ver},"plus_minus":{fields[_PLUS_MINUS]}}}'
         )
-        item += [f"{offset + 1}-0", event, f"[{numbers[_AT]},{numbers[0]}]"]
-    return item, float(numbers[_AT])
+        item += [f"{offset + 1}-0", event, f"[{at},{fields[_SCORE]}]"]
+    return item
 
 
-def merged(older: bytes, newer: bytes) -> bytes:
-    """Return the newer record of an entity with the change since before the older one, when that one carried a change."""
-    start = older.rfind(_CHANGE)
-    if start < 0:
-        return newer
-    before_end = older.index(b",", start + len(_CHANGE))
-    own = newer.rfind(_CHANGE)
-    if own < 0:
-        return newer[:-1] + older[start:]
-    return newer[:own] + older[start:before_end] + newer[newer.index(b",", own + len(_CHANGE)) :]
+def event_time_s(record: ScoreRecord) -> float:
+    """Return the time of the entity's newest event, epoch s."""
+    return float(record.fields[_AT])
 
 
-def pack(items: list[list[Any]]) -> bytes:
+def pack(items: Sequence[list[Any]]) -> bytes:
     """Return entries as the script takes them."""
     return _packer.encode(items)
 

@@ -6,13 +6,14 @@ costs as much here as one touched three times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import run_lengths, run_starts
 from streams.columns.index import Rows
+from streams.columns.texts import Texts
 from streams.tables.entity_rows import EntityRows
 from streams.tables.joined import Joined
 
@@ -27,7 +28,7 @@ class Noted:
     weight: NDArray[np.float64]
     kind: NDArray[np.uint8]
     actor: Rows
-    names: Sequence[bytes]
+    names: Texts
 
 
 def note_causes(table: EntityRows, rows: Rows, batch: Joined, chosen: Rows) -> None:
@@ -49,8 +50,8 @@ def settle_causes(table: EntityRows) -> None:
     actor = np.concatenate([n.actor for n in noted])
     order = np.lexsort((-weight, row))
     row = row[order]
-    first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]]) if len(row) else np.zeros(0, dtype=np.int64)
-    rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
+    first = run_starts(row)
+    rank = np.arange(len(row)) - np.repeat(first, run_lengths(first, len(row)))
     picked = order[rank < MOST]
     rows = row[rank < MOST]
     causes = table.causes

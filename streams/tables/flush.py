@@ -8,7 +8,6 @@ what it said.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import orjson
@@ -21,18 +20,18 @@ from streams.model import scoring
 from streams.tables.causes import settle_causes
 from streams.tables.entity_codec import Marker, encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
+from streams.tables.score_records import Change, ScoreRecord, records_of, rendered
 
-_KINDS = [kind.encode() for kind in KINDS]
 HYSTERESIS = 0.2
 
 
 @dataclass(slots=True)
 class Flush:
-    """Records to write, and the marker that may be written once they are acknowledged."""
+    """Entities with their row and score records, and the marker that may be written once those are acknowledged."""
 
     keys: list[bytes]
     rows: list[bytes]
-    scores: list[bytes]
+    scores: list[ScoreRecord]
     marker: Marker
 
 
@@ -47,16 +46,16 @@ def take_flush(table: EntityRows) -> Flush:
     state = table.rows[rows]
     scores = _scores(table, rows, state)
     changed = _decide_changes(table, rows, state, scores.score)
-    values = _score_records(keys, state, scores)
+    records = _score_records(keys, state, scores)
     moved = np.flatnonzero(changed)
     for i, change in zip(moved.tolist(), _changes(rows[moved], state[moved], scores.score[moved], table), strict=True):
-        values[i] = values[i][:-1] + change
+        records[i] = records[i]._replace(change=change)
     table.dirty[rows] = False
     table.folded_since[rows] = False
-    return Flush(keys, encode_rows(table, rows), values, marker)
+    return Flush(keys, encode_rows(table, rows), records, marker)
 
 
-def score_records(table: EntityRows, rows: Rows) -> list[bytes]:
+def current_scores(table: EntityRows, rows: Rows) -> list[ScoreRecord]:
     """Return the score records of rows as they are now, without change events: what a rebuild of Redis writes."""
     state = table.rows[rows]
     scores = _scores(table, rows, state)
@@ -86,41 +85,32 @@ def _decide_changes(table: EntityRows, rows: Rows, state: NDArray[np.void], scor
     return result
 
 
-def _changes(rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], table: EntityRows) -> list[bytes]:
-    """Return the change events of rows, as members of their score records; their causes are told and forgotten."""
+def _changes(rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], table: EntityRows) -> list[Change]:
+    """Return the change events of rows; their causes are told and forgotten."""
     # Points a contribution is worth at the score it led to: d score / d I = 5/ln 2 / (1 + I) = 5/ln 2 * 2^(-(score - 1)/5).
     slopes = (7.2135 * np.exp2(-(score - 1) / 5)).tolist()
     changes = []
     for row, before, after, slope in zip(
-        rows.tolist(), _rendered(state["before"]), _rendered(state["published"]), slopes, strict=True
+        rows.tolist(), rendered(state["before"]), rendered(state["published"]), slopes, strict=True
     ):
         causes = [
-            b'{"kind":"%b","actor":%b,"points":%.4f}' % (_KINDS[kind], orjson.dumps(parse(actor.decode()).id), weight * slope)
+            f'{{"kind":"{KINDS[kind]}","actor":{orjson.dumps(parse(actor.decode()).id).decode()},"points":{weight * slope:.4f}}}'
             for weight, kind, actor in sorted(table.causes.pop(row, ()), reverse=True)
         ]
-        changes.append(b',"change":{"before":%b,"after":%b,"causes":[%b]}}' % (before, after, b",".join(causes)))
+        changes.append(Change(before, after, f"[{','.join(causes)}]"))
     return changes
 
 
-def _score_records(keys: list[bytes], state: NDArray[np.void], scores: scoring.Scores) -> list[bytes]:
-    """Return a JSON object per row. A column is rendered by one call, then the columns are cut and laid into rows."""
-    columns = {
-        "score": scores.score, "reach": state["reach"], "network": state["network"], "amplification": scores.amplification,
-        "reach_pts": scores.reach_pts, "network_pts": scores.network_pts, "amplification_pts": scores.amplification_pts,
-        "momentum": scores.momentum, "plus_minus": scores.plus_minus,
-        **{name: state[name] for name in COUNTS},
-        "at": state["at"], "ver": state["off"],
-        # Nobody with no influence stands on a board: -inf becomes null.
-        "standing": scores.standing_key, "trending": scores.trending_key,
-    }  # fmt: skip
-    template = b'{"entity":%b,' + b",".join(b'"%b":%%b' % name.encode() for name in columns) + b"}"
-    rendered = [[orjson.dumps(key.decode()) for key in keys], *map(_rendered, columns.values())]
-    return [template % row for row in zip(*rendered, strict=True)]
-
-
-def _rendered(column: NDArray[Any]) -> list[bytes]:
-    if not len(column):
-        return []
-    if column.dtype.kind == "f":
-        column = np.round(column.astype(np.float64), 4)
-    return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+def _score_records(keys: list[bytes], state: NDArray[np.void], scores: scoring.Scores) -> list[ScoreRecord]:
+    return records_of(
+        keys,
+        {
+            "score": scores.score, "reach": state["reach"], "network": state["network"], "amplification": scores.amplification,
+            "reach_pts": scores.reach_pts, "network_pts": scores.network_pts, "amplification_pts": scores.amplification_pts,
+            "momentum": scores.momentum, "plus_minus": scores.plus_minus,
+            **{name: state[name] for name in COUNTS},
+            "at": state["at"], "ver": state["off"],
+            # Nobody with no influence stands on a board: -inf becomes null.
+            "standing": scores.standing_key, "trending": scores.trending_key,
+        },
+    )  # fmt: skip

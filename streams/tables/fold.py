@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from streams.columns.grouping import distinct_numbers
 from streams.columns.index import Rows
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET, Engagements
 from streams.model import decay
@@ -28,7 +29,7 @@ def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[in
         return
     batch = join(records, offsets, table.applied)
     table.folded = offsets[-1]
-    named, position = np.unique(batch.target, return_inverse=True)
+    named, position = distinct_numbers(batch.target, len(batch.names))
     rows = _rows_of(table, batch, named, position)
     found = rows >= 0
     table.dirty[rows[found]] = True
@@ -37,7 +38,7 @@ def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[in
     chosen = np.flatnonzero(batch.fresh & (held[position] < batch.offset))
     if not len(chosen):
         return
-    touched, position = np.unique(position[chosen], return_inverse=True)
+    touched, position = distinct_numbers(position[chosen], len(rows))
     rows = rows[touched]
     _add(table, rows, position, batch, chosen)
     latest = table.rows["off"][rows]

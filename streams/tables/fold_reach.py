@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import distinct_numbers, order_by_owner, run_starts, stable_order
 from streams.columns.index import Rows
 from streams.model import sketch
 from streams.tables.entity_rows import FAVOUR_BIT, MOST_EXACT, PERSON, SKETCH, EntityRows
@@ -68,9 +69,9 @@ def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Ro
     everybody = np.concatenate([held, entries[taken]])
     owners = np.concatenate([mine[owner], position[taken]])
     identity = everybody["person"] >> np.uint64(1)
-    order = np.lexsort((identity, owners))
+    order = order_by_owner(owners, identity << np.uint64(1))
     owners, identity, everybody = owners[order], identity[order], everybody[order]
-    first = np.flatnonzero(np.r_[True, (owners[1:] != owners[:-1]) | (identity[1:] != identity[:-1])])
+    first = run_starts(owners, identity)
     merged = np.empty(len(first), dtype=PERSON)
     merged["person"] = np.bitwise_or.reduceat(everybody["person"], first)
     merged["reach"] = np.maximum.reduceat(everybody["reach"], first)
@@ -135,7 +136,7 @@ def _switch(table: EntityRows, people_of_row: dict[int, NDArray[np.void]]) -> No
 
 def _fold_sketches(table: EntityRows, rows: Rows, entries: NDArray[np.void]) -> None:
     """Fold engagements into the sketches of their rows; one row per engagement, in log order."""
-    places, which = np.unique(table.sketch_of[rows].astype(np.int64) - 1, return_inverse=True)
+    places, which = distinct_numbers(table.sketch_of[rows].astype(np.int64) - 1, len(table.sketches))
     state = table.sketches[places]
     levels = (sketch.unpack(state["reach"], state["reach_base"]), sketch.unpack(state["network"], state["network_base"]))
     forward = (entries["reach"].copy(), entries["network"].copy())
@@ -149,7 +150,7 @@ def _fold_sketches(table: EntityRows, rows: Rows, entries: NDArray[np.void]) -> 
 
 def _remembered(rings: NDArray[np.uint64], ring: Rows, person: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return rings with the newest people appended at the end, the oldest dropped; shape (k, 16)."""
-    order = np.argsort(ring, kind="stable")
+    order = stable_order(ring)
     ring, person = ring[order], person[order]
     counts = np.bincount(ring, minlength=len(rings))
     from_end = (np.cumsum(counts)[ring] - 1) - np.arange(len(ring))

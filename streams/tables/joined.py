@@ -5,33 +5,17 @@ A range fetched while draining holds many records that name the same entities; j
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.hashing import Hashes, distinct
+from streams.columns.grouping import distinct_hashes
+from streams.columns.hashing import Hashes
 from streams.columns.index import Rows
+from streams.columns.texts import Texts
 from streams.events.engagements import KIND_MASK, UNDO_BIT, Engagements
-
-
-class _Names(Sequence[bytes]):
-    """Names of several records; an index runs over them all."""
-
-    def __init__(self, parts: list[Sequence[bytes]], kept: NDArray[np.int64]) -> None:
-        self._parts, self._kept = parts, kept
-        self._starts = np.cumsum([0, *map(len, parts)]).tolist()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __getitem__(self, i: Any) -> Any:
-        place = int(self._kept[i])
-        part = bisect_right(self._starts, place) - 1
-        return self._parts[part][place - self._starts[part]]
 
 
 @dataclass(slots=True)
@@ -49,7 +33,7 @@ class Joined:
     actor: Rows
     lo: Hashes
     hi: Hashes
-    names: Sequence[bytes]
+    names: Texts
 
 
 def join(records: Sequence[Engagements], offsets: Sequence[int], applied: dict[tuple[str, int], int]) -> Joined:
@@ -66,12 +50,12 @@ def join(records: Sequence[Engagements], offsets: Sequence[int], applied: dict[t
     target, actor = records[0].target.astype(np.int64), records[0].actor.astype(np.int64)
     if len(records) > 1:
         lo, hi = np.concatenate([r.lo for r in records]), np.concatenate([r.hi for r in records])
-        kept, place = distinct(lo, hi)
+        kept, place = distinct_hashes(lo, hi)
         starts = np.cumsum([0, *(len(r.lo) for r in records[:-1])])
         target = place[np.concatenate([r.target + s for r, s in zip(records, starts, strict=True)])]
         actor = place[np.concatenate([r.actor + s for r, s in zip(records, starts, strict=True)])]
         lo, hi = lo[kept], hi[kept]
-        names = _Names([r.names for r in records], kept)
+        names = Texts.concatenated([r.names for r in records]).pick(kept)
     return Joined(
         offset=np.repeat(np.array(offsets, dtype=np.int64), [len(r) for r in records]),
         fresh=np.concatenate(fresh),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streams.columns.hashing import Hashes
 from streams.columns.index import HashIndex, Rows
 from streams.columns.pool import grown
+from streams.columns.texts import Texts
 from streams.tables.names import Names
 
 
@@ -67,7 +68,7 @@ class KeyedRows:
         self.lo[new], self.hi[new] = lo[missing], hi[missing]
         self.rows[new] = np.zeros(1, dtype=self.rows.dtype)
         self.used[new] = True
-        self.names.put(new, [names[i] for i in which[missing].tolist()])
+        self.names.put(new, Texts.of(names).pick(which[missing]))
         self._index.insert(new, self.lo, self.live)
         return rows, new
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.index import Rows
 from streams.columns.pool import grown, ragged
+from streams.columns.texts import Texts
 
 
 class Names:
@@ -26,17 +25,16 @@ class Names:
         """Bytes held."""
         return self._bytes.nbytes + self.start.nbytes + self.length.nbytes
 
-    def put(self, rows: Rows, names: Sequence[bytes]) -> None:
+    def put(self, rows: Rows, names: Texts) -> None:
         """Name new rows."""
-        blob = b"".join(names)
-        lengths = np.fromiter(map(len, names), dtype=np.int64, count=len(names))
+        packed = names.packed()
         top = int(rows.max()) + 1
         self.start, self.length = grown(self.start, top), grown(self.length, top)
-        self._bytes = grown(self._bytes, self._end + len(blob))
-        self._bytes[self._end : self._end + len(blob)] = np.frombuffer(blob, dtype=np.uint8)
-        self.start[rows] = self._end + np.cumsum(lengths) - lengths
-        self.length[rows] = lengths
-        self._end += len(blob)
+        self._bytes = grown(self._bytes, self._end + len(packed))
+        self._bytes[self._end : self._end + len(packed)] = packed
+        self.start[rows] = self._end + np.cumsum(names.length) - names.length
+        self.length[rows] = names.length
+        self._end += len(packed)
 
     def get(self, rows: Rows) -> list[bytes]:
         """Return the names of `rows`."""

@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from streams.columns.hashing import hash_names
+from streams.columns.texts import Texts
 from streams.events.engagements import TWEET, Engagements, decode, encode
 from streams.settings import Settings
 from streams.tables.entity_rows import ROW, EntityRows
@@ -51,7 +52,7 @@ def record_of(part: Sequence[Engagement], source: str = "events") -> Engagements
         *columns,
         np.array([x.standing for x in part], dtype=np.float32),
         np.array([x.kind | x.undo << 2 for x in part], dtype=np.uint8),
-        lo, hi, names,
+        lo, hi, Texts.of(names),
     )  # fmt: skip
     return decode(encode(record))
 

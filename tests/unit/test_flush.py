@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from streams.columns.hashing import hash_names
+from streams.columns.texts import Texts
 from streams.events.engagements import SHARE, TWEET, Engagements
 from streams.settings import Settings
 from streams.tables.entity_codec import MARKER_KEY, Marker
@@ -47,7 +48,7 @@ class Scored:
         one = np.ones(1, dtype=np.float32)
         record = Engagements(
             "events", 0, offset, np.array([AT_S]), np.zeros(1, np.uint32), np.zeros(1, np.uint32), np.ones(1, np.uint32),
-            one * np.float32(weight), one, one, one, one, one * 0, np.array([kind], dtype=np.uint8), lo, hi, names,
+            one * np.float32(weight), one, one, one, one, one * 0, np.array([kind], dtype=np.uint8), lo, hi, Texts.of(names),
         )  # fmt: skip
         self.records.append((offset, record))
         fold(self.table, [record], [offset])
@@ -68,7 +69,7 @@ class Scored:
 
 
 def by_entity(flush: Flush) -> dict[str, Any]:
-    records = [orjson.loads(value) for value in flush.scores]
+    records = [orjson.loads(record.encode()) for record in flush.scores]
     assert [key.decode() for key in flush.keys] == [record["entity"] for record in records]
     return {record["entity"]: record for record in records}
 
@@ -76,8 +77,8 @@ def by_entity(flush: Flush) -> dict[str, Any]:
 def test_a_score_record_has_every_field_in_order_and_no_change_when_little_moved():
     scored = Scored()
     scored.engage(0.05)
-    (value,) = take_flush(scored.table).scores
-    record = orjson.loads(value)
+    (score,) = take_flush(scored.table).scores
+    record = orjson.loads(score.encode())
     assert list(record) == FIELDS
     assert tuple(record[f] for f in ("entity", "posts", "likes", "shares", "replies", "at", "ver")) == (
         "account:ben",

@@ -1,0 +1,91 @@
+"""Records of the scores topic: rendered from columns for Kafka, and the same text, in pieces, for Redis.
+
+A record is a JSON object: the entity's name, its numbers, and perhaps a change event. Numbers stay the text they were rendered
+to: what the record says is what Redis holds, and parsing and printing them again would cost more than the rest of publishing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+FIELDS = (
+    "entity", "score", "reach", "network", "amplification", "reach_pts", "network_pts", "amplification_pts", "momentum",
+    "plus_minus", "posts", "likes", "shares", "replies", "at", "ver", "standing", "trending",
+)  # fmt: skip
+_TEMPLATE = "{" + ",".join(f'"{name}":%s' for name in FIELDS) + "}"
+_CHANGE = ',"change":{"before":%s,"after":%s,"causes":%s}}'
+_RECORD = re.compile(
+    r'\{"entity":("(?:[^"\\]|\\.)*"),'
+    + ",".join(f'"{name}":([^,{{}}]+)' for name in FIELDS[1:])
+    + r'(?:,"change":\{"before":([^,{}]+),"after":([^,{}]+),"causes":(\[.*\])\})?\}'
+)
+
+
+class Change(NamedTuple):
+    """What a change event says beyond the score it led to, as JSON text."""
+
+    before: str
+    after: str
+    causes: str
+
+
+class ScoreRecord(NamedTuple):
+    """A record in pieces of JSON text: the values of `FIELDS`, and the change that rides on it."""
+
+    fields: Sequence[str]
+    change: Change | None = None
+
+    def encode(self) -> bytes:
+        """Return the record's value."""
+        value = _TEMPLATE % self.fields
+        if self.change is not None:
+            value = value[:-1] + _CHANGE % self.change
+        return value.encode()
+
+
+def records_of(names: Sequence[bytes], columns: Mapping[str, NDArray[Any]]) -> list[ScoreRecord]:
+    """Return a record without a change per row: a column is rendered by one call, then the columns are laid into rows.
+
+    Args:
+        names: of entities.
+        columns: by name, all of `FIELDS` but the entity; infinity becomes null.
+    """
+    named = [orjson.dumps(name.decode()).decode() for name in names]
+    fields = zip(named, *(rendered(columns[field]) for field in FIELDS[1:]), strict=True)
+    return [ScoreRecord(row) for row in fields]
+
+
+def rendered(column: NDArray[Any]) -> list[str]:
+    """Return the JSON text of each number, floats with four decimals."""
+    if not len(column):
+        return []
+    if column.dtype.kind == "f":
+        column = np.round(column.astype(np.float64), 4)
+    return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
+
+
+def decode(value: bytes) -> ScoreRecord:
+    """Return the record in `value`.
+
+    Raises:
+        ValueError: not a score record of this version.
+    """
+    found = _RECORD.fullmatch(value.decode())
+    if found is None:
+        raise ValueError(f"not a score record of this version: {value[:120]!r}")
+    *fields, before, after, causes = found.groups()
+    return ScoreRecord(tuple(fields), None if before is None else Change(before, after, causes))
+
+
+def merged(older: ScoreRecord, newer: ScoreRecord) -> ScoreRecord:
+    """Return the newer record of an entity, telling of the change since before the older one where that one told of a change."""
+    if older.change is None:
+        return newer
+    change = older.change if newer.change is None else newer.change._replace(before=older.change.before)
+    return newer._replace(change=change)
