@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 from faust.types import TP
 
 from agents.app import CloutstreamApp
@@ -19,11 +20,12 @@ from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.tables.changelog import Changelog
 from streams.tables.entity_codec import MARKER_KEY
-from streams.tables.flush import take_flush
+from streams.tables.flush import Flush, take_flush
 from streams.tables.score_records import ScoreRecord
 
 Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[ScoreRecord | None]], None]
 FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
+FLUSH_ROWS = 8192  # as many: about 40 ms
 MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
@@ -71,29 +73,42 @@ class Scorer:
             now_s: any steady clock, s.
         """
         state, settings = self.app.entities.partition(partition), self.app.settings
+        table = state.table
         async with self.app.turns:
             state.fold()
-            flush = take_flush(state.table)
-            oldest_s = state.table.watermark - settings.expire_after_s
-            gone = state.table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
-        changelog = self._changelog(partition)
-        nothing = [None] * len(gone)
-        keys, scores = [*flush.keys, *gone], [*flush.scores, *nothing]
-        if keys:
-            values = [*(record.encode() for record in flush.scores), *nothing]
-            _, acks = await asyncio.gather(
-                changelog.write(keys, [*flush.rows, *nothing]),
-                self.app.bulk.send(settings.scores_topic, partition, keys, values),
-            )
-            self.publish(partition, acks, keys, scores)
-        upto = flush.marker.folded + 1
+            dirty = np.flatnonzero(table.dirty)
+            oldest_s = table.watermark - settings.expire_after_s
+            gone = table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
+            flush = take_flush(table, dirty[:FLUSH_ROWS])
+        marker = flush.marker  # of before all parts: rows of later ones may hold more than it says, never less
+        sending = asyncio.create_task(self._send(partition, flush, gone))
+        for first in range(FLUSH_ROWS, len(dirty), FLUSH_ROWS):
+            async with self.app.turns:
+                flush = take_flush(table, dirty[first : first + FLUSH_ROWS])
+            await sending
+            sending = asyncio.create_task(self._send(partition, flush))
+        await sending
+        upto = marker.folded + 1
         due = self.app.handing_over or now_s - self._marked_at_s.get(partition, -1e9) >= MARKER_INTERVAL_S
         if due and upto != self.durable_offset.get(partition):
             self._marked_at_s[partition] = now_s
-            await changelog.write([MARKER_KEY], [flush.marker.encode()])
+            await self._changelog(partition).write([MARKER_KEY], [marker.encode()])
             if partition in self.app.owned or self.app.handing_over:
                 self.durable_offset[partition] = upto
                 self.app.durable.advance(TP(settings.engagements_topic, partition), upto)
+
+    async def _send(self, partition: int, flush: Flush, gone: Sequence[bytes] = ()) -> None:
+        """Make rows durable and scores public, and tombstones of entities that are `gone`."""
+        nothing = [None] * len(gone)
+        keys, scores = [*flush.keys, *gone], [*flush.scores, *nothing]
+        if not keys:
+            return
+        values = [*(record.encode() for record in flush.scores), *nothing]
+        _, acks = await asyncio.gather(
+            self._changelog(partition).write(keys, [*flush.rows, *nothing]),
+            self.app.bulk.send(self.app.settings.scores_topic, partition, keys, values),
+        )
+        self.publish(partition, acks, keys, scores)
 
     def _changelog(self, partition: int) -> Changelog:
         found = self._changelogs.get(partition)

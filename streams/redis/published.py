@@ -9,15 +9,16 @@ import msgspec
 import orjson
 
 from streams import entities
-from streams.tables.score_records import FIELDS, ScoreRecord
+from streams.tables.score_records import NUMBERS, ScoreRecord
 
 # In the hash of an entity, as decimal strings, in the order of the script.
-_HASH = slice(FIELDS.index("score"), FIELDS.index("ver") + 1)
-HASH_FIELDS = FIELDS[_HASH]
-_SCORE, _AT, _VER, _STANDING, _TRENDING = (FIELDS.index(name) for name in ("score", "at", "ver", "standing", "trending"))
+_HASH = slice(NUMBERS.index("score"), NUMBERS.index("ver") + 1)
+HASH_FIELDS = NUMBERS[_HASH]
+_SCORE, _AT, _VER, _STANDING, _TRENDING = (NUMBERS.index(name) for name in ("score", "at", "ver", "standing", "trending"))
 _PLUS_MINUS, _REACH_PTS, _NETWORK_PTS, _AMPLIFICATION_PTS = (
-    FIELDS.index(name) for name in ("plus_minus", "reach_pts", "network_pts", "amplification_pts")
+    NUMBERS.index(name) for name in ("plus_minus", "reach_pts", "network_pts", "amplification_pts")
 )
+_VALUES = 6  # where an entry has the values of the hash
 _packer = msgspec.msgpack.Encoder()
 
 
@@ -34,8 +35,9 @@ def entry(record: ScoreRecord, offset: int, published_at_s: float) -> list[Any]:
         offset: where it stands in the scores topic: the identity of its change event.
         published_at_s: now, epoch s.
     """
-    fields, change = record
-    name_json, at, ver = fields[0], fields[_AT], fields[_VER]
+    name_json, _, change = record
+    fields = record.numbers.split(",")
+    at, ver = fields[_AT], fields[_VER]
     name = name_json[1:-1] if "\\" not in name_json else orjson.loads(name_json)
     boards = ["" if key == "null" else key for key in (fields[_STANDING], fields[_TRENDING])]
     item = [name, int(ver), *_place(name), *boards, fields[_HASH]]
@@ -50,9 +52,9 @@ def entry(record: ScoreRecord, offset: int, published_at_s: float) -> list[Any]:
     return item
 
 
-def event_time_s(record: ScoreRecord) -> float:
-    """Return the time of the entity's newest event, epoch s."""
-    return float(record.fields[_AT])
+def event_time_s(item: list[Any]) -> float:
+    """Return the time of the newest event of an entry's entity, epoch s."""
+    return float(item[_VALUES][_AT])
 
 
 def pack(items: Sequence[list[Any]]) -> bytes:

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from streams.redis.published import pack
 from streams.settings import Settings
 
-ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 ms
+ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 to 5 ms
 REBUILD_EXPIRES_S = 86400
 LIVE, BUILD, REBUILD = "live", "build", "rebuild"
 
@@ -47,13 +47,18 @@ class Writer:
             redis.RedisError: Redis is away or refuses writes; write again later.
         """
         s = self._settings
-        outcome = LIVE
-        for first in range(0, len(items), ENTITIES_PER_CALL):
-            packed = pack(list(items[first : first + ENTITIES_PER_CALL]))
-            args: list[Any] = [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, packed]
-            outcome = (await self._publish(args=args)).decode()
-            if outcome == REBUILD:
-                return REBUILD
+        if not items:
+            return LIVE
+        async with self._client.pipeline(transaction=False) as pipe:
+            # Sent without waiting for each other: an answer may have to wait for a heavy step of this process.
+            for i in range(0, len(items), ENTITIES_PER_CALL):
+                packed = pack(items[i : i + ENTITIES_PER_CALL])
+                args: list[Any] = [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, packed]
+                await self._publish(args=args, client=pipe)
+            outcomes = [said.decode() for said in await pipe.execute()]
+        if REBUILD in outcomes:
+            return REBUILD
+        outcome: str = outcomes[-1]
         if outcome == LIVE:
             self.token = LIVE
         return outcome

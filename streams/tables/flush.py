@@ -35,11 +35,17 @@ class Flush:
     marker: Marker
 
 
-def take_flush(table: EntityRows) -> Flush:
-    """Return what was touched since the last flush and mark it clean."""
+def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
+    """Return what was touched since the last flush and mark it clean.
+
+    Args:
+        table: the partition's entities.
+        rows: only these, each of them touched; all by default. What the marker says is durable when all are.
+    """
     settle_causes(table)
     marker = Marker(table.folded, dict(table.applied), table.watermark)
-    rows = np.flatnonzero(table.dirty)
+    if rows is None:
+        rows = np.flatnonzero(table.dirty)
     if not len(rows):
         return Flush([], [], [], marker)
     keys = table.names.get(rows)

@@ -14,15 +14,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-FIELDS = (
-    "entity", "score", "reach", "network", "amplification", "reach_pts", "network_pts", "amplification_pts", "momentum",
+NUMBERS = (
+    "score", "reach", "network", "amplification", "reach_pts", "network_pts", "amplification_pts", "momentum",
     "plus_minus", "posts", "likes", "shares", "replies", "at", "ver", "standing", "trending",
 )  # fmt: skip
-_TEMPLATE = "{" + ",".join(f'"{name}":%s' for name in FIELDS) + "}"
+_TEMPLATE = '{"entity":%s,' + ",".join(f'"{name}":%s' for name in NUMBERS) + "}"
 _CHANGE = ',"change":{"before":%s,"after":%s,"causes":%s}}'
 _RECORD = re.compile(
     r'\{"entity":("(?:[^"\\]|\\.)*"),'
-    + ",".join(f'"{name}":([^,{{}}]+)' for name in FIELDS[1:])
+    + ",".join(f'"{name}":([^,{{}}]+)' for name in NUMBERS)
     + r'(?:,"change":\{"before":([^,{}]+),"after":([^,{}]+),"causes":(\[.*\])\})?\}'
 )
 
@@ -36,14 +36,18 @@ class Change(NamedTuple):
 
 
 class ScoreRecord(NamedTuple):
-    """A record in pieces of JSON text: the values of `FIELDS`, and the change that rides on it."""
+    """A record in pieces of JSON text: the entity's name, its numbers, and the change that rides on them.
 
-    fields: Sequence[str]
+    The numbers are one text, comma-separated in the order of `NUMBERS`: many records may wait to be published.
+    """
+
+    name: str
+    numbers: str
     change: Change | None = None
 
     def encode(self) -> bytes:
         """Return the record's value."""
-        value = _TEMPLATE % self.fields
+        value = _TEMPLATE % (self.name, *self.numbers.split(","))
         if self.change is not None:
             value = value[:-1] + _CHANGE % self.change
         return value.encode()
@@ -54,11 +58,11 @@ def records_of(names: Sequence[bytes], columns: Mapping[str, NDArray[Any]]) -> l
 
     Args:
         names: of entities.
-        columns: by name, all of `FIELDS` but the entity; infinity becomes null.
+        columns: all of `NUMBERS`; infinity becomes null.
     """
     named = [orjson.dumps(name.decode()).decode() for name in names]
-    fields = zip(named, *(rendered(columns[field]) for field in FIELDS[1:]), strict=True)
-    return [ScoreRecord(row) for row in fields]
+    rows = zip(*(rendered(columns[number]) for number in NUMBERS), strict=True)
+    return [ScoreRecord(name, ",".join(row)) for name, row in zip(named, rows, strict=True)]
 
 
 def rendered(column: NDArray[Any]) -> list[str]:
@@ -79,8 +83,8 @@ def decode(value: bytes) -> ScoreRecord:
     found = _RECORD.fullmatch(value.decode())
     if found is None:
         raise ValueError(f"not a score record of this version: {value[:120]!r}")
-    *fields, before, after, causes = found.groups()
-    return ScoreRecord(tuple(fields), None if before is None else Change(before, after, causes))
+    name, *numbers, before, after, causes = found.groups()
+    return ScoreRecord(name, ",".join(numbers), None if before is None else Change(before, after, causes))
 
 
 def merged(older: ScoreRecord, newer: ScoreRecord) -> ScoreRecord:
