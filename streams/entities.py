@@ -35,6 +35,16 @@ def account(raw_id: str) -> str:
     return "account:" + raw_id.translate(_ENCODED)
 
 
+def id_of(name: str) -> str:
+    """Return the raw id in an entity name, as `parse` does, without the rest.
+
+    >>> id_of("account:user%40host@topic:ai")
+    'user@host'
+    """
+    encoded = name[name.index(":") + 1 :].partition("@")[0]
+    return unquote(encoded, errors="strict") if "%" in encoded else encoded
+
+
 def topic(tag: str) -> str:
     """Return the entity name of a topic."""
     return "topic:" + tag.translate(_ENCODED)

@@ -45,20 +45,18 @@ def settle_causes(table: EntityRows) -> None:
     noted, table.noted = table.noted, []
     row = np.concatenate([n.row for n in noted])
     weight = np.concatenate([n.weight for n in noted])
-    part = np.repeat(np.arange(len(noted)), [len(n.row) for n in noted])
     kind = np.concatenate([n.kind for n in noted])
-    actor = np.concatenate([n.actor for n in noted])
+    starts = np.cumsum([0, *(len(n.names) for n in noted[:-1])])
+    actor = np.concatenate([n.actor + start for n, start in zip(noted, starts, strict=True)])
     order = np.lexsort((-weight, row))
     row = row[order]
     first = run_starts(row)
     rank = np.arange(len(row)) - np.repeat(first, run_lengths(first, len(row)))
     picked = order[rank < MOST]
-    rows = row[rank < MOST]
+    names = Texts.concatenated([n.names for n in noted]).pick(actor[picked]).tolist()
+    told = zip(weight[picked].tolist(), kind[picked].tolist(), names, strict=True)
     causes = table.causes
-    for r, w, k, p, a in zip(
-        rows.tolist(), weight[picked].tolist(), kind[picked].tolist(), part[picked].tolist(), actor[picked].tolist(), strict=True
-    ):
-        cause = (w, k, noted[p].names[a])
+    for r, cause in zip(row[rank < MOST].tolist(), told, strict=True):
         held = causes.get(r)
         if held is None:
             causes[r] = [cause]
@@ -66,5 +64,5 @@ def settle_causes(table: EntityRows) -> None:
             held.append(cause)
         else:
             smallest = min(held)
-            if w > smallest[0]:
+            if cause[0] > smallest[0]:
                 held[held.index(smallest)] = cause

@@ -14,7 +14,7 @@ import orjson
 from numpy.typing import NDArray
 
 from streams.columns.index import Rows
-from streams.entities import parse
+from streams.entities import id_of
 from streams.events.engagements import KINDS
 from streams.model import scoring
 from streams.tables.causes import settle_causes
@@ -100,7 +100,7 @@ def _changes(rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], ta
         rows.tolist(), rendered(state["before"]), rendered(state["published"]), slopes, strict=True
     ):
         causes = [
-            f'{{"kind":"{KINDS[kind]}","actor":{orjson.dumps(parse(actor.decode()).id).decode()},"points":{weight * slope:.4f}}}'
+            f'{{"kind":"{KINDS[kind]}","actor":{orjson.dumps(id_of(actor.decode())).decode()},"points":{weight * slope:.4f}}}'
             for weight, kind, actor in sorted(table.causes.pop(row, ()), reverse=True)
         ]
         changes.append(Change(before, after, f"[{','.join(causes)}]"))

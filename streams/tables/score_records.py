@@ -61,8 +61,8 @@ def records_of(names: Sequence[bytes], columns: Mapping[str, NDArray[Any]]) -> l
         columns: all of `NUMBERS`; infinity becomes null.
     """
     named = [orjson.dumps(name.decode()).decode() for name in names]
-    rows = zip(*(rendered(columns[number]) for number in NUMBERS), strict=True)
-    return [ScoreRecord(name, ",".join(row)) for name, row in zip(named, rows, strict=True)]
+    rows = map(",".join, zip(*(rendered(columns[number]) for number in NUMBERS), strict=True))
+    return list(map(ScoreRecord, named, rows))
 
 
 def rendered(column: NDArray[Any]) -> list[str]:
