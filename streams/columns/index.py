@@ -17,8 +17,8 @@ Rows = NDArray[np.int64]
 _EMPTY = -1
 # Shorter probe chains against memory: at 60 % full a look-up needs about 1.8 probes.
 _MAX_LOAD = 0.6
-# Slots looked at in each pass over what is still pending: one at first, where most end, then more for the few with long chains.
-_WIDEST = 8
+# Most look-ups end at their first slot; of the others so many are looked at in each further pass.
+_WINDOW = 8
 
 
 class HashIndex:
@@ -39,27 +39,29 @@ class HashIndex:
 
     def find(self, lo: Hashes, hi: Hashes, row_lo: Hashes, row_hi: Hashes) -> Rows:
         """Return the row of each hash, or -1, shape (n,)."""
-        rows = np.full(len(lo), -1, dtype=np.int64)
-        pending = np.arange(len(lo))
-        slot, width = self._home(lo), 1
+        slot = self._home(lo)
+        rows = self._slots[slot].astype(np.int64)
+        # An empty slot is row -1, whose hashes may be anybody's: it ends the chain either way.
+        hit = (row_lo[rows] == lo) & (row_hi[rows] == hi)
+        pending = (~hit & (rows >= 0)).nonzero()[0]
+        slot = slot[pending] + 1
         while len(pending):
-            found = self._slots[self._window(slot, width)]
-            held = found >= 0
-            hit = held & (row_lo[found] == lo[pending, None]) & (row_hi[found] == hi[pending, None])
-            which, column = np.nonzero(hit)
+            found = self._slots[self._window(slot)]
+            rows[pending] = -1
+            which, column = ((row_lo[found] == lo[pending, None]) & (row_hi[found] == hi[pending, None])).nonzero()
             rows[pending[which]] = found[which, column]
-            onward = np.count_nonzero(held, axis=1) == width
+            onward = found.min(axis=1) >= 0
             onward[which] = False
-            pending, slot, width = pending[onward], slot[onward] + width, _WIDEST
+            pending, slot = pending[onward], slot[onward] + _WINDOW
         return rows
 
     def _home(self, lo: Hashes) -> Rows:
         """Return the slot where each hash's chain begins."""
         return (lo & np.uint64(len(self._slots) - 1)).astype(np.int64)
 
-    def _window(self, slot: Rows, width: int) -> NDArray[np.int64]:
-        """Return the `width` slots from each of `slot` on, shape (n, width)."""
-        return (slot[:, None] + np.arange(width)) & (len(self._slots) - 1)
+    def _window(self, slot: Rows) -> NDArray[np.int64]:
+        """Return the slots from each of `slot` on, shape (n, _WINDOW)."""
+        return (slot[:, None] + np.arange(_WINDOW)) & (len(self._slots) - 1)
 
     def insert(self, rows: Rows, row_lo: Hashes, live: Callable[[], Rows]) -> None:
         """Add distinct rows whose hashes (already in the columns) are not in the index.
@@ -84,13 +86,15 @@ class HashIndex:
 
     def _place(self, rows: Rows, row_lo: Hashes) -> None:
         self._used += len(rows)
-        slot, width = self._home(row_lo[rows]), 1
+        slot = self._home(row_lo[rows])
         while len(rows):
-            window = self._window(slot, width)
-            free = self._slots[window] == _EMPTY
-            has_room = free.any(axis=1)
-            slot = np.where(has_room, window[np.arange(len(rows)), free.argmax(axis=1)], slot + width)
-            self._slots[slot[has_room]] = rows[has_room]  # of several wanting one slot, the last wins
-            lost = ~has_room
-            lost[has_room] = self._slots[slot[has_room]] != rows[has_room]
-            rows, slot, width = rows[lost], slot[lost], _WIDEST
+            free = (self._slots[slot] == _EMPTY).nonzero()[0]
+            self._slots[slot[free]] = rows[free]  # of several wanting one slot, the last wins
+            lost = (self._slots[slot] != rows).nonzero()[0]
+            rows, slot = rows[lost], slot[lost]
+            if len(rows):
+                window = self._window(slot)
+                free_there = self._slots[window] == _EMPTY
+                first = free_there.argmax(axis=1)
+                has_room = free_there[np.arange(len(rows)), first]
+                slot = np.where(has_room, slot + first, slot + _WINDOW) & (len(self._slots) - 1)

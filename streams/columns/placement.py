@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.columns.texts import Texts
 
 _M = np.uint32(0x5BD1E995)
@@ -30,12 +31,12 @@ def murmur2(keys: Sequence[bytes]) -> NDArray[np.uint32]:
     whole, rest = np.divmod(keys.length, 4)
     with np.errstate(over="ignore"):
         for column in range(int(whole.max(initial=0))):
-            live = np.flatnonzero(whole > column)
+            live = where_true(whole > column)
             k = words[keys.start[live] + 4 * column] * _M
             k ^= k >> np.uint32(24)
             k *= _M
             hashes[live] = (hashes[live] * _M) ^ k
-        tail = np.flatnonzero(rest)
+        tail = where_true(rest > 0)
         last = words[keys.start[tail] + 4 * whole[tail]] & _TAIL[rest[tail]]
         hashes[tail] = (hashes[tail] ^ last) * _M
         hashes ^= hashes >> np.uint32(13)

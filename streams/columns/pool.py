@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.columns.index import Rows
 
 # The run that a list of so many entries is given: the next power of two.
@@ -19,7 +20,7 @@ _RUN_OF = np.array([1, *(1 << (count - 1).bit_length() for count in range(1, 129
 
 def ragged(starts: Rows, counts: Rows) -> Rows:
     """Return the concatenated ranges [starts[i], starts[i] + counts[i]), shape (sum(counts),)."""
-    ends = np.cumsum(counts)
+    ends = counts.cumsum()
     total = int(ends[-1]) if len(ends) else 0
     flat: Rows = np.arange(total) + np.repeat(starts - (ends - counts), counts)
     return flat
@@ -50,7 +51,7 @@ def laid_out(heads: NDArray[np.void], tails: list[tuple[NDArray[np.void], Rows]]
     sizes = np.full(len(heads), heads.dtype.itemsize)
     for entries, counts in tails:
         sizes = sizes + counts * entries.dtype.itemsize
-    ends = np.cumsum(sizes)
+    ends = sizes.cumsum()
     out = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
     at = ends - sizes
     width = heads.dtype.itemsize
@@ -97,7 +98,7 @@ class Pool:
     def gather(self, rows: Rows) -> tuple[NDArray[np.void], Rows]:
         """Return the entries of `rows`, concatenated, and for each entry its position in `rows`."""
         counts = self.count[rows].astype(np.int64)
-        return self.entries[ragged(self.start[rows], counts)], np.repeat(np.arange(len(rows)), counts)
+        return self.entries[ragged(self.start[rows], counts)], np.arange(len(rows)).repeat(counts)
 
     def replace(self, rows: Rows, entries: NDArray[np.void], counts: Rows) -> None:
         """Make `entries`, concatenated in the order of the distinct `rows`, the lists of those rows."""
@@ -123,7 +124,7 @@ class Pool:
         capacities = _RUN_OF[counts]
         starts = np.empty(len(rows), dtype=np.int64)
         for capacity in self._capacities:
-            where = np.flatnonzero(capacities == capacity)
+            where = where_true(capacities == capacity)
             spare = self._free[capacity]
             reused = min(len(spare), len(where))
             if reused:

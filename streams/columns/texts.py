@@ -32,7 +32,7 @@ class Texts(Sequence[bytes]):
         if isinstance(strings, Texts):
             return strings
         length = np.fromiter(map(len, strings), dtype=np.int64, count=len(strings))
-        return cls(np.frombuffer(b"".join(strings), dtype=np.uint8), np.cumsum(length) - length, length)
+        return cls(np.frombuffer(b"".join(strings), dtype=np.uint8), length.cumsum() - length, length)
 
     @classmethod
     def concatenated(cls, parts: Sequence[Texts]) -> Texts:

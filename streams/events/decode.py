@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.errors import InvalidEvent
 from streams.events.engagements import KINDS, TWEET
 
@@ -207,7 +208,7 @@ def _needs_a_closer_look(e: Events) -> bool:
     """Return whether any event may break a rule that its types can't tell; passes over whole columns are nearly free."""
     if any(e.tags) or not np.isnan(e.since).all() or ((e.at <= 0) | (e.at > MAX_EPOCH_S)).any():
         return True
-    posts = np.flatnonzero(e.kind == TWEET).tolist()
+    posts = where_true(e.kind == TWEET).tolist()
     if any([e.actor[i] != e.author[i] for i in posts]):
         return True
     return not all("".join(column).isprintable() for column in (e.id, e.actor, e.author))

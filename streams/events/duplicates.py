@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.grouping import run_starts
+from streams.columns.grouping import run_starts, where_true
 from streams.columns.hashing import Hashes, hash_names
 from streams.columns.index import HashIndex, Rows
 from streams.columns.pool import grown
@@ -52,7 +52,7 @@ class DuplicateWindow:
         """Return which events are duplicates, shape (n,), and remember the others. Offsets ascend."""
         known = self._index.find(lo, hi, self._lo, self._hi)
         at = np.where(known >= 0, self._offset[known], -1)
-        for i in np.flatnonzero(at >= offsets).tolist() if self._previous else ():
+        for i in where_true(at >= offsets).tolist() if self._previous else ():
             if at[i] > offsets[i]:
                 at[i] = self._previous.get(int(known[i]), -1)
         duplicate = (at >= 0) & (at < offsets) & (offsets - at <= WINDOW)
@@ -63,7 +63,7 @@ class DuplicateWindow:
             a, b = lo[order], hi[order]
             again = np.r_[False, (a[1:] == a[:-1]) & (b[1:] == b[:-1])]
             duplicate[order[again]] = True
-        fresh = np.flatnonzero(~duplicate & (at != offsets))
+        fresh = where_true(~duplicate & (at != offsets))
         self._remember(lo[fresh], hi[fresh], offsets[fresh], known[fresh])
         return duplicate
 
@@ -80,7 +80,7 @@ class DuplicateWindow:
             del self._previous[place]
         self._forget_older(known, places)
         self._offset[places], self._lo[places], self._hi[places] = offsets, lo, hi
-        self._index.insert(places, self._lo, lambda: np.flatnonzero(self._offset >= 0))
+        self._index.insert(places, self._lo, lambda: where_true(self._offset >= 0))
         blocks = offsets // BLOCK  # ascending
         self.dirty_blocks.update(blocks[run_starts(blocks)].tolist())
 

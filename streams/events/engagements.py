@@ -109,5 +109,5 @@ def decode(value: bytes) -> Engagements:
     lengths, flags = take("<u2", m), take("u1", n)
     topic = value[position : position + topic_len].decode()
     length = lengths.astype(np.int64)
-    names = Texts(np.frombuffer(value, np.uint8, offset=position + topic_len), np.cumsum(length) - length, length)
+    names = Texts(np.frombuffer(value, np.uint8, offset=position + topic_len), length.cumsum() - length, length)
     return Engagements(topic, partition, base, at, e, target, actor, *factors, standing, flags, lo, hi, names)

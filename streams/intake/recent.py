@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.grouping import order_by_owner, run_lengths, run_starts, stable_order
+from streams.columns.grouping import order_by_owner, run_lengths, run_starts, stable_order, where_true
 from streams.columns.index import Rows
 from streams.model.weighing import REPEAT_WINDOW_S
 from streams.tables.actor_rows import MOST_TARGETS, TARGET, ActorRows
@@ -57,7 +57,7 @@ class RecentTargets:
         order = order_by_owner(owners, targets)
         first = run_starts(owners[order], targets[order])
         group = np.empty(len(order), dtype=np.int64)
-        group[order] = np.repeat(np.arange(len(first)), run_lengths(first, len(order)))
+        group[order] = np.arange(len(first)).repeat(run_lengths(first, len(order)))
         self._held_group, self._group = group[:n], group[n:]
         self._owner_of_group = owners[order[first]]
         self._at, self._kind, self._undo, self._target = at, kind, undo, target
@@ -70,7 +70,7 @@ class RecentTargets:
     def _count(self) -> NDArray[np.int64]:
         """Return of each event the how-manieth of its actor with its target within a day, 1 for the first."""
         state, group = self._state, self._group
-        counted = np.flatnonzero(~self._undo)
+        counted = where_true(~self._undo)
         order = counted[stable_order(group[counted])]
         times = np.ones(len(group), dtype=np.int64)
         if not len(order):
@@ -90,9 +90,9 @@ class RecentTargets:
     def undone(self) -> list[Undone]:
         """Return what each undo of the batch takes back; one whose original isn't remembered is left out."""
         found: list[Undone] = []
-        for event in np.flatnonzero(self._undo).tolist():
+        for event in where_true(self._undo).tolist():
             group, at, kind = self._group[event], int(self._at[event]), self._kind[event]
-            earlier = np.flatnonzero((self._group[:event] == group) & ~self._undo[:event] & (self._kind[:event] == kind))
+            earlier = where_true((self._group[:event] == group) & ~self._undo[:event] & (self._kind[:event] == kind))
             here = [i for i in earlier.tolist() if int(self._at[i]) == at and i not in {u.original for u in found}]
             state = self._state[group]
             if here:
@@ -104,7 +104,7 @@ class RecentTargets:
 
     def remember(self, weight: Floats, standing: Floats, undone: list[Undone]) -> None:
         """Store the latest engagement with each target; of an actor's targets the newest 16 are kept."""
-        counted = np.flatnonzero(~self._undo)
+        counted = where_true(~self._undo)
         state, group = self._state, self._group[counted]
         # Assigned in offset order, so of several with one target the latest stays.
         state["at"][group] = self._at[counted].astype(np.uint32)
@@ -114,7 +114,7 @@ class RecentTargets:
         for u in undone:
             if u.original >= 0 and int(state["at"][self._group[u.original]]) == int(self._at[u.original]):
                 state["kind"][self._group[u.original]] = _TAKEN_BACK
-        worth = np.flatnonzero(state["times"] > 0)
+        worth = where_true(state["times"] > 0)
         counts = np.bincount(self._owner_of_group[worth], minlength=len(self._rows))
         crowded = counts[self._owner_of_group[worth]] > MOST_TARGETS
         if crowded.any():
@@ -128,5 +128,5 @@ class RecentTargets:
         order = groups[np.lexsort((-self._state["at"][groups].astype(np.int64), self._owner_of_group[groups]))]
         owners = self._owner_of_group[order]
         first = run_starts(owners)
-        rank = np.arange(len(owners)) - np.repeat(first, run_lengths(first, len(owners)))
+        rank = np.arange(len(owners)) - first.repeat(run_lengths(first, len(owners)))
         return order[rank < MOST_TARGETS]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.events.decode import Events, Refused, decode_events
 from streams.events.duplicates import event_hashes
 from streams.events.engagements import TWEET, Engagements
@@ -49,7 +50,7 @@ def take(
     alike = np.fromiter(map(str.__eq__, events.actor, events.author), dtype=bool, count=n)
     selfish = alike & (events.kind != TWEET)
     lo, hi = event_hashes(events.id, events.undo)
-    accepted = np.flatnonzero(~selfish)
+    accepted = where_true(~selfish)
     duplicate = source.duplicates.accept(lo[accepted], hi[accepted], at_offset[events.index[accepted]])
     accepted = accepted[~duplicate]
     outcomes["self"] += int(selfish.sum())

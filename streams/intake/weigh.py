@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.grouping import distinct_numbers, run_lengths, run_starts, stable_order
+from streams.columns.grouping import distinct_numbers, run_lengths, run_starts, stable_order, where_true
 from streams.columns.index import Rows
 from streams.events.decode import Events
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET
@@ -63,12 +63,12 @@ def weigh(
     post = events.kind == TWEET
     ones = np.ones(len(at))
     budget = ones.copy()
-    counted = np.flatnonzero(~post & ~events.undo)
+    counted = where_true(~post & ~events.undo)
     if len(counted):
         budget[counted] = _budget(actors, rows, of[counted], at[counted], settings)
     kind_weight = np.array([1.0, settings.weight_like, settings.weight_share, settings.weight_reply])[events.kind]
     factors = Factors(kind_weight, trust, budget, ones.copy(), ones.copy(), standing[of])
-    engaged = np.flatnonzero(~post)
+    engaged = where_true(~post)
     if len(engaged):
         target = accounts.lo[accounts.author[engaged]]
         favours = _favours(entities, own, of[engaged], target, at[engaged])
@@ -96,7 +96,7 @@ def _own(entities: EntityRows, own: Rows, of: Rows, at: Floats, settings: Settin
     when = np.zeros(len(own))
     np.maximum.at(when, of, at)
     reach, standing = np.zeros(len(own)), np.zeros(len(own))
-    known = np.flatnonzero(own >= 0)
+    known = where_true(own >= 0)
     if len(known):
         r, g, a = entities.standing_inputs(own[known], when[known])
         influence = (r + settings.network_weight * g) * np.exp2(a / 5)
@@ -123,7 +123,7 @@ def _budget(actors: ActorRows, rows: Rows, of: Rows, at: Floats, settings: Setti
     lengths = run_lengths(first, len(order))
     mine = rows[of[order[first]]]
     state = actors.rows[mine]
-    group = np.repeat(np.arange(len(first)), lengths)
+    group = np.arange(len(first)).repeat(lengths)
     counts, newest = weighing.daily_counts(state["rate"], state["rate_at"], at[order], first, group)
     state["rate"] = counts[first + lengths - 1]
     state["rate_at"] = newest
@@ -136,19 +136,19 @@ def _budget(actors: ActorRows, rows: Rows, of: Rows, at: Floats, settings: Setti
 def _favours(entities: EntityRows, own: Rows, of: Rows, target: NDArray[np.uint64], at: Floats) -> Floats:
     """Return the decayed weight of what each target lately did for the actor (likes and shares)."""
     favours = np.zeros(len(of))
-    known = np.flatnonzero(own >= 0)
+    known = where_true(own >= 0)
     held, owner = entities.people.gather(own[known])
     did = (held["person"] & FAVOUR_BIT) > 0
     keys = (held["person"][did] | FAVOUR_BIT) ^ (known[owner[did]].astype(np.uint64) * _SPREAD)
     if len(keys):
-        order = np.argsort(keys)
+        order = keys.argsort()
         wanted = (target | FAVOUR_BIT) ^ (of.astype(np.uint64) * _SPREAD)
         place = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-        hit = np.flatnonzero(keys[order[place]] == wanted)
+        hit = where_true(keys[order[place]] == wanted)
         forward = held["reach"][did][order[place[hit]]]
         favours[hit] = np.exp2(np.minimum(forward - at[hit] / entities.settings.half_life_slow_s, 0.0))
     place_of = np.where(own >= 0, entities.sketch_of[own], 0)[of] - 1
-    big = np.flatnonzero(place_of >= 0)
+    big = where_true(place_of >= 0)
     if len(big):
         rings = entities.sketches["favours"][place_of[big]]
         favours[big[(rings == (target[big] | FAVOUR_BIT)[:, None]).any(axis=1)]] = 1.0

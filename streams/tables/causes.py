@@ -51,7 +51,7 @@ def settle_causes(table: EntityRows) -> None:
     order = np.lexsort((-weight, row))
     row = row[order]
     first = run_starts(row)
-    rank = np.arange(len(row)) - np.repeat(first, run_lengths(first, len(row)))
+    rank = np.arange(len(row)) - first.repeat(run_lengths(first, len(row)))
     picked = order[rank < MOST]
     names = Texts.concatenated([n.names for n in noted]).pick(actor[picked]).tolist()
     told = zip(weight[picked].tolist(), kind[picked].tolist(), names, strict=True)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.columns.index import Rows
 from streams.columns.pool import laid_out
 from streams.tables.entity_rows import PERSON, ROW, SKETCH, EntityRows
@@ -80,7 +81,7 @@ def encode_rows(table: EntityRows, rows: Rows) -> list[bytes]:
     head["row"] = table.rows[rows]
     sketches = table.sketches[places[sketched] - 1]
     values = laid_out(head, [(table.people.gather(rows)[0], counts), (sketches, sketched.astype(np.int64))])
-    for i in np.flatnonzero(head["causes"]).tolist():
+    for i in where_true(head["causes"] > 0).tolist():
         values[i] += b"".join(_CAUSE.pack(weight, kind, len(actor)) + actor for weight, kind, actor in pending[i])
     return values
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.columns.index import Rows
 from streams.columns.pool import Pool, grown
 from streams.model import decay, scoring, sketch
@@ -121,7 +122,7 @@ class EntityRows(KeyedRows):
         for column in ("reach", "network"):
             parts = np.exp2(entries[column] - at[position] / h)
             self.rows[column][rows] = np.bincount(position, parts, minlength=len(rows))
-        sketched = np.flatnonzero(self.sketch_of[rows])
+        sketched = where_true(self.sketch_of[rows] > 0)
         if len(sketched):
             which, when = self.sketches[self.sketch_of[rows[sketched]] - 1], at[sketched]
             for column in ("reach", "network"):

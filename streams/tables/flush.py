@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.columns.index import Rows
 from streams.entities import id_of
 from streams.events.engagements import KINDS
@@ -45,7 +46,7 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     settle_causes(table)
     marker = Marker(table.folded, dict(table.applied), table.watermark)
     if rows is None:
-        rows = np.flatnonzero(table.dirty)
+        rows = where_true(table.dirty)
     if not len(rows):
         return Flush([], [], [], marker)
     keys = table.names.get(rows)
@@ -53,7 +54,7 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     scores = _scores(table, rows, state)
     changed = _decide_changes(table, rows, state, scores.score)
     records = _score_records(keys, state, scores)
-    moved = np.flatnonzero(changed)
+    moved = where_true(changed)
     for i, change in zip(moved.tolist(), _changes(rows[moved], state[moved], scores.score[moved], table), strict=True):
         records[i] = records[i]._replace(change=change)
     table.dirty[rows] = False

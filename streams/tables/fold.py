@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.columns.grouping import distinct_numbers
+from streams.columns.grouping import distinct_numbers, where_true
 from streams.columns.index import Rows
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET, Engagements
 from streams.model import decay
@@ -35,7 +35,7 @@ def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[in
     table.dirty[rows[found]] = True
     held = np.full(len(rows), -1)
     held[found] = table.rows["off"][rows[found]]
-    chosen = np.flatnonzero(batch.fresh & (held[position] < batch.offset))
+    chosen = where_true(batch.fresh & (held[position] < batch.offset))
     if not len(chosen):
         return
     touched, position = distinct_numbers(position[chosen], len(rows))
@@ -55,7 +55,7 @@ def _rows_of(table: EntityRows, batch: Joined, named: Rows, position: Rows) -> R
     first_fresh = np.full(len(named), np.iinfo(np.int64).max)
     np.minimum.at(first_fresh, position[batch.fresh], batch.offset[batch.fresh])
     wanted = first_fresh < np.iinfo(np.int64).max
-    make, skip = np.flatnonzero(wanted), np.flatnonzero(~wanted)
+    make, skip = where_true(wanted), where_true(~wanted)
     rows[make], new = table.find_or_add(lo[make], hi[make], batch.names, named[make])
     table.rows["off"][new] = -1
     table.rows["published"][new] = 1.0
@@ -93,7 +93,7 @@ def _add(table: EntityRows, rows: Rows, position: Rows, batch: Joined, chosen: R
     state["posted_at"] = posted.astype(np.uint32)
     table.rows[rows] = state
 
-    person = np.flatnonzero(~post & (weight > 0))
+    person = where_true(~post & (weight > 0))
     if len(person):
         forward = decay.log2_forward(weight[person], at[person], s.half_life_slow_s)
         with np.errstate(divide="ignore"):

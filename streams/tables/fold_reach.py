@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.grouping import distinct_numbers, order_by_owner, run_starts, stable_order
+from streams.columns.grouping import distinct_numbers, order_by_owner, run_starts, stable_order, where_true
 from streams.columns.index import Rows
 from streams.model import sketch
 from streams.tables.entity_rows import FAVOUR_BIT, MOST_EXACT, PERSON, SKETCH, EntityRows
@@ -44,10 +44,10 @@ def fold_reach(table: EntityRows, rows: Rows, position: Rows, entries: NDArray[n
     in_order[position[undo]] = True
     exact = ~sketched & ~in_order
     in_order[_merge(table, rows, exact, position, entries)] = True
-    beyond = [np.flatnonzero(sketched[position] & ~undo)]
+    beyond = [where_true(sketched[position] & ~undo)]
     grown_up: dict[int, NDArray[np.void]] = {}
-    for i in np.flatnonzero(in_order & ~sketched).tolist():
-        mine = np.flatnonzero(position == i)
+    for i in where_true(in_order & ~sketched).tolist():
+        mine = where_true(position == i)
         rest, people = _fold_one(table, int(rows[i]), entries[mine], undo[mine])
         if people is not None:
             grown_up[int(rows[i])] = people
@@ -64,7 +64,7 @@ def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Ro
     taken = exact[position]
     if not taken.any():
         return np.zeros(0, dtype=np.int64)
-    mine = np.flatnonzero(exact)
+    mine = where_true(exact)
     held, owner = table.people.gather(rows[mine])
     everybody = np.concatenate([held, entries[taken]])
     owners = np.concatenate([mine[owner], position[taken]])
@@ -80,7 +80,7 @@ def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Ro
     crossing = counts > MOST_EXACT
     fits = exact & (counts > 0) & ~crossing
     table.people.replace(rows[fits], merged[fits[owners[first]]], counts[fits])
-    return np.flatnonzero(crossing)
+    return where_true(crossing)
 
 
 def _fold_one(
@@ -113,7 +113,7 @@ def _switch(table: EntityRows, people_of_row: dict[int, NDArray[np.void]]) -> No
     """Turn exact rows into sketches, with the difference carried so that no reach jumps."""
     rows = np.array(list(people_of_row))
     people = np.concatenate(list(people_of_row.values()))
-    owner = np.repeat(np.arange(len(rows)), [len(p) for p in people_of_row.values()])
+    owner = np.arange(len(rows)).repeat([len(p) for p in people_of_row.values()])
     h = table.settings.half_life_slow_s
     at = table.rows["at"][rows]
     table.people.clear(rows)
@@ -153,7 +153,7 @@ def _remembered(rings: NDArray[np.uint64], ring: Rows, person: NDArray[np.uint64
     order = stable_order(ring)
     ring, person = ring[order], person[order]
     counts = np.bincount(ring, minlength=len(rings))
-    from_end = (np.cumsum(counts)[ring] - 1) - np.arange(len(ring))
+    from_end = (counts.cumsum()[ring] - 1) - np.arange(len(ring))
     kept = from_end < _RING
     shift = np.minimum(counts, _RING)
     padded = np.concatenate([rings, np.zeros_like(rings)], axis=1)

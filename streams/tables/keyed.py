@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.grouping import where_true
 from streams.columns.hashing import Hashes
 from streams.columns.index import HashIndex, Rows
 from streams.columns.pool import grown
@@ -44,7 +45,7 @@ class KeyedRows:
 
     def live(self) -> Rows:
         """Return the numbers of all rows in use, ascending."""
-        return np.flatnonzero(self.used[: self._end])
+        return where_true(self.used[: self._end])
 
     def find(self, lo: Hashes, hi: Hashes) -> Rows:
         """Return the row of each hash, or -1."""
@@ -60,7 +61,7 @@ class KeyedRows:
             which: index into `names` of each hash, shape (n,).
         """
         rows = self.find(lo, hi)
-        missing = np.flatnonzero(rows < 0)
+        missing = where_true(rows < 0)
         if not len(missing):
             return rows, missing
         new = self._allocate(len(missing))
@@ -99,7 +100,7 @@ class KeyedRows:
             is_old: which of these rows are.
         """
         part = self.next_slice(size)
-        rows = part.start + np.flatnonzero(self.used[part] & ~self.dirty[part] & is_old(self.rows[part]))
+        rows = part.start + where_true(self.used[part] & ~self.dirty[part] & is_old(self.rows[part]))
         if not len(rows):
             return []
         names = self.names.get(rows)

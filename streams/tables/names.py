@@ -32,7 +32,7 @@ class Names:
         self.start, self.length = grown(self.start, top), grown(self.length, top)
         self._bytes = grown(self._bytes, self._end + len(packed))
         self._bytes[self._end : self._end + len(packed)] = packed
-        self.start[rows] = self._end + np.cumsum(names.length) - names.length
+        self.start[rows] = self._end + names.length.cumsum() - names.length
         self.length[rows] = names.length
         self._end += len(packed)
 
@@ -40,7 +40,7 @@ class Names:
         """Return the names of `rows`."""
         lengths = self.length[rows].astype(np.int64)
         blob = self._bytes[ragged(self.start[rows], lengths)].tobytes()
-        ends = np.cumsum(lengths)
+        ends = lengths.cumsum()
         return [blob[a:b] for a, b in zip((ends - lengths).tolist(), ends.tolist(), strict=True)]
 
     def drop(self, rows: Rows, live: Rows) -> None:
@@ -50,5 +50,5 @@ class Names:
         if self._dead_bytes > max(4096, self._end // 2):
             lengths = self.length[live].astype(np.int64)
             kept = self._bytes[ragged(self.start[live], lengths)]
-            self.start[live] = np.cumsum(lengths) - lengths
+            self.start[live] = lengths.cumsum() - lengths
             self._bytes, self._end, self._dead_bytes = kept, len(kept), 0
