@@ -26,8 +26,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # Mean of 2^(u/16) over a step: registers are rounded down, the estimate is of the middle.
 _STEP_MEAN = (2 ** (1 / STEPS) - 1) * STEPS / np.log(2)
 _POWERS = 2.0 ** (np.arange(_SPAN + 1) / STEPS)
-# Few variates are enough for most people, so they are drawn in growing chunks.
-_CHUNKS = ((0, 2), (2, 8), (8, 24), (24, 56), (56, 96), (96, 160), (160, REGISTERS))
+# Few variates are enough for most people, so a big batch draws few at a time; a small one more, since each time costs 0.1 ms.
+_VARIATES = 4096
 
 Levels = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -80,12 +80,15 @@ def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64],
         person: 64-bit hash of who did it.
         forward: log2(weight) + at/h of each engagement for the two sets; -inf adds nobody.
     """
-    carried = np.zeros(len(row))
-    for first, last in _CHUNKS:
+    carried, first = np.zeros(len(row)), 0
+    while len(row) and first < REGISTERS:
+        last = min(first + max(2, _VARIATES // len(row)), REGISTERS)
         # Largest level of each row: a variate that is not below it lowers no register.
         tops = [registers.max(axis=1) for registers in levels]
         ranks = np.arange(first, last)
-        arrivals = np.cumsum(_increments(person, ranks), axis=1) + carried[:, None]
+        arrivals = _increments(person, ranks)
+        arrivals[:, 0] += carried  # before summing: the sum must not depend on how many are drawn at a time
+        arrivals.cumsum(axis=1, out=arrivals)
         logs = np.log2(arrivals)
         steps = [_steps(logs, weights) for weights in forward]
         reaches = [s[:, 0] < top[row] for s, top in zip(steps, tops, strict=True)]
@@ -98,7 +101,7 @@ def update(levels: tuple[Levels, Levels], row: Ints, person: NDArray[np.uint64],
             np.minimum.at(registers.reshape(-1), place.reshape(-1), s[hit].reshape(-1))
             onward |= s[hit, -1] < top[row[hit]]
         kept = hit[onward]
-        carried, row, person = arrivals[kept, -1], row[kept], person[kept]
+        carried, row, person, first = arrivals[kept, -1], row[kept], person[kept], last
         forward = (forward[0][kept], forward[1][kept])
 
 
