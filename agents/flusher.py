@@ -32,20 +32,21 @@ class Flusher:
 
     async def run(self) -> None:
         """Flush for ever; a failure ends the process."""
-        intake_at_s = 0.0
         try:
-            while True:
-                started_s = time.monotonic()
-                flushes: list[Flush] = [self._score]
-                if started_s - intake_at_s >= max(INTAKE_INTERVAL_S, self._tick_s()):
-                    intake_at_s = started_s
-                    flushes.append(self._intake.flush)
-                await self._each(flushes, self._app.owned)
-                await asyncio.sleep(max(0.001, self._tick_s() - (time.monotonic() - started_s)))
+            await asyncio.gather(
+                self._repeat(self._score, self._tick_s),
+                self._repeat(self._intake.flush, lambda: max(INTAKE_INTERVAL_S, self._tick_s())),
+            )
         except asyncio.CancelledError:
             raise
         except BaseException as e:
             fatal("making rows durable failed", e)
+
+    async def _repeat(self, flush: Flush, interval_s: Callable[[], float]) -> None:
+        while True:
+            started_s = time.monotonic()
+            await self._each([flush], self._app.owned)
+            await asyncio.sleep(max(0.001, interval_s() - (time.monotonic() - started_s)))
 
     def _tick_s(self) -> float:
         settings = self._app.settings
