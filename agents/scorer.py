@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import numpy as np
 from faust.types import TP
 
 from agents.app import CloutstreamApp
@@ -20,12 +19,11 @@ from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.tables.changelog import Changelog
 from streams.tables.entity_codec import MARKER_KEY
-from streams.tables.flush import Flush, take_flush
+from streams.tables.flush import Flush, flush_parts
 from streams.tables.score_records import ScoreRecord
 
 Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[ScoreRecord | None]], None]
 FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
-FLUSH_ROWS = 8192  # as many: about 40 ms
 MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
@@ -74,20 +72,21 @@ class Scorer:
         """
         state, settings = self.app.entities.partition(partition), self.app.settings
         table = state.table
+        parts = flush_parts(table)
         async with self.app.turns:
             state.fold()
-            dirty = np.flatnonzero(table.dirty)
+            flush = next(parts)
             oldest_s = table.watermark - settings.expire_after_s
             gone = table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
-            flush = take_flush(table, dirty[:FLUSH_ROWS])
-        marker = flush.marker  # of before all parts: rows of later ones may hold more than it says, never less
+        marker = flush.marker
         sending = asyncio.create_task(self._send(partition, flush, gone))
-        for first in range(FLUSH_ROWS, len(dirty), FLUSH_ROWS):
+        while True:
             async with self.app.turns:
-                flush = take_flush(table, dirty[first : first + FLUSH_ROWS])
+                part = next(parts, None)
             await sending
-            sending = asyncio.create_task(self._send(partition, flush))
-        await sending
+            if part is None:
+                break
+            sending = asyncio.create_task(self._send(partition, part))
         upto = marker.folded + 1
         due = self.app.handing_over or now_s - self._marked_at_s.get(partition, -1e9) >= MARKER_INTERVAL_S
         if due and upto != self.durable_offset.get(partition):

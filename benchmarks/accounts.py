@@ -11,7 +11,7 @@ from streams.columns.hashing import Hashes, hash_names
 from streams.columns.texts import Texts
 from streams.events.engagements import LIKE, SHARE, Engagements
 from streams.tables.entity_rows import EntityRows
-from streams.tables.flush import take_flush
+from streams.tables.flush import flush_parts
 from streams.tables.fold import fold
 
 ROUND = 8192
@@ -43,8 +43,13 @@ def engaged(table: EntityRows, accounts: Accounts, people: NDArray[np.int64], se
         part = target[first : first + ROUND]
         fold(table, [_record(accounts, part, at[first : first + ROUND], first, rng)], [number])
         if number % FLUSH_ROUNDS == FLUSH_ROUNDS - 1:
-            take_flush(table)
-    take_flush(table)
+            _flush(table)
+    _flush(table)
+
+
+def _flush(table: EntityRows) -> None:
+    for _ in flush_parts(table):
+        pass
 
 
 def _record(

@@ -25,7 +25,7 @@ from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import EntityRows
 
-ROWS = {"entities_1_to_3": 400_000, "entities_4_to_32": 100_000, "actors": 300_000}
+ROWS = {"entities_1_to_3": 1_000_000, "entities_4_to_32": 250_000, "actors": 1_000_000}
 QUICK_ROWS, WARM_UP_ROWS = 20_000, 50_000
 _PEOPLE = {"entities_1_to_3": np.arange(1, 4), "entities_4_to_32": np.arange(4, 33)}
 _LIMIT_S = 300.0

@@ -6,6 +6,7 @@ capacity. All operations take a batch of rows.
 
 from __future__ import annotations
 
+import mmap
 from typing import TypeVar
 
 import numpy as np
@@ -27,16 +28,21 @@ def ragged(starts: Rows, counts: Rows) -> Rows:
 
 
 _T = TypeVar("_T", bound=np.generic)
+_PAGED_BYTES = 256 * 1024
+
+
+def _zeros(size: int, dtype: np.dtype[_T]) -> NDArray[_T]:
+    """Return zeros. Of many, those not written yet cost addresses, not memory: the heap would give and clear them at once."""
+    if size * dtype.itemsize < _PAGED_BYTES:
+        return np.zeros(size, dtype=dtype)
+    return np.frombuffer(mmap.mmap(-1, size * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype=dtype)
 
 
 def grown(array: NDArray[_T], size: int) -> NDArray[_T]:
-    """Return `array` with room for `size` items: half as many more, so that growing costs two copies of an item in all.
-
-    Room that isn't used yet costs addresses, not memory: the system gives pages when they are first written.
-    """
+    """Return `array` with room for `size` items: half as many more, so that growing costs two copies of an item in all."""
     if size <= len(array):
         return array
-    larger = np.zeros(max(64, size + size // 2), dtype=array.dtype)
+    larger = _zeros(max(64, size + size // 2), array.dtype)
     larger[: len(array)] = array
     return larger
 

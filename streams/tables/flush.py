@@ -7,6 +7,7 @@ what it said.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.score_records import Change, ScoreRecord, records_of, rendered
 
 HYSTERESIS = 0.2
+PART_ROWS = 8192  # about 40 ms of work: others must get their turn
 
 
 @dataclass(slots=True)
@@ -36,13 +38,19 @@ class Flush:
     marker: Marker
 
 
-def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
-    """Return what was touched since the last flush and mark it clean.
+def flush_parts(table: EntityRows) -> Iterator[Flush]:
+    """Yield what was touched before the first part was asked for, at least one part.
 
-    Args:
-        table: the partition's entities.
-        rows: only these, each of them touched; all by default. What the marker says is durable when all are.
+    The first part's marker holds when all parts are durable: the rows of later ones may hold more than it says, never less.
     """
+    rows = where_true(table.dirty)
+    yield take_flush(table, rows[:PART_ROWS])
+    for first in range(PART_ROWS, len(rows), PART_ROWS):
+        yield take_flush(table, rows[first : first + PART_ROWS])
+
+
+def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
+    """Return what was touched since the last flush, or of that only `rows`, and mark it clean."""
     settle_causes(table)
     marker = Marker(table.folded, dict(table.applied), table.watermark)
     if rows is None:
