@@ -41,16 +41,18 @@ class HashIndex:
         """Return the row of each hash, or -1, shape (n,)."""
         slot = self._home(lo)
         rows = self._slots[slot].astype(np.int64)
-        # An empty slot is row -1, whose hashes may be anybody's: it ends the chain either way.
+        # An empty slot, -1, is compared with the last row, which may be the one looked for: -1 is the answer either way.
         hit = (row_lo[rows] == lo) & (row_hi[rows] == hi)
         pending = (~hit & (rows >= 0)).nonzero()[0]
         slot = slot[pending] + 1
         while len(pending):
             found = self._slots[self._window(slot)]
             rows[pending] = -1
-            which, column = ((row_lo[found] == lo[pending, None]) & (row_hi[found] == hi[pending, None])).nonzero()
+            held = found >= 0
+            hit = held & (row_lo[found] == lo[pending, None]) & (row_hi[found] == hi[pending, None])
+            which, column = hit.nonzero()
             rows[pending[which]] = found[which, column]
-            onward = found.min(axis=1) >= 0
+            onward = np.count_nonzero(held, axis=1) == _WINDOW
             onward[which] = False
             pending, slot = pending[onward], slot[onward] + _WINDOW
         return rows

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.cli import main
 from streams.columns.hashing import hash_names
+from streams.columns.texts import Texts
 from streams.events.engagements import LIKE, TWEET, UNDO_BIT, Engagements, encode
 from streams.kafka.clients import producer
 from streams.kafka.topics import create_topics
@@ -76,7 +77,7 @@ def send_engagements(settings: Settings, kinds: list[int], weight: float) -> Non
         source_topic=settings.topic_names[0], source_partition=0, base_offset=0, at=np.full(n, 1.7e9),
         e=np.repeat(np.arange(len(kinds), dtype="u4"), 2), target=np.tile(np.array([0, 2], "u4"), len(kinds)),
         actor=np.ones(n, "u4"), kind_weight=np.full(n, weight, "f4"), flags=np.repeat(np.array(kinds, "u1"), 2),
-        lo=lo, hi=hi, names=names, **factors,
+        lo=lo, hi=hi, names=Texts.of(names), **factors,
     )  # fmt: skip
     sender = producer(settings)
     sender.send(settings.engagements_topic, value=encode(batch), partition=0)

@@ -55,6 +55,15 @@ def test_an_index_is_a_dict_also_when_rows_are_reused(steps):
         assert index.find(*words(keys), lo, hi).tolist() == [model.get(k, -1) for k in keys]
 
 
+@given(st.lists(st.tuples(st.integers(0, 2**57), st.integers(0, 5)), min_size=1, max_size=35, unique=True))
+def test_every_row_of_a_full_table_is_found(keys):
+    # The last row is where an empty slot, -1, points: it must not be taken for it. Few chains, so that it is somewhere inside one.
+    lo = np.array([key << 6 | chain for key, chain in keys], dtype=np.uint64)
+    index = HashIndex()
+    index.insert(np.arange(len(keys)), lo, lambda: np.arange(len(keys)))
+    assert index.find(lo, lo, lo, lo).tolist() == list(range(len(keys)))
+
+
 @given(st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 40), min_size=1, max_size=12, unique=True)), max_size=30))
 def test_keyed_rows_keep_each_name_with_its_row(steps):
     table = KeyedRows(np.dtype([("number", "<i8")]))
