@@ -57,7 +57,7 @@ def test_an_index_is_a_dict_also_when_rows_are_reused(steps):
 
 @given(st.lists(st.tuples(st.integers(0, 2**57), st.integers(0, 5)), min_size=1, max_size=35, unique=True))
 def test_every_row_of_a_full_table_is_found(keys):
-    # An empty slot is -1, which is also the last row's place: it must not be mistaken for it. Few chains, so that it is inside one.
+    # An empty slot is -1, which is also the last row's place: not to be mixed up. Few chains, so that it is inside one.
     lo = np.array([key << 6 | chain for key, chain in keys], dtype=np.uint64)
     index = HashIndex()
     for row in range(len(keys)):
