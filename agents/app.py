@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import faust
@@ -18,6 +18,8 @@ from streams.fatal import fatal
 from streams.kafka.bulk import BulkProducer
 from streams.kafka.durable import DurableOffsets
 from streams.settings import Settings
+from streams.tables.actor_rows import ActorRows
+from streams.tables.entity_rows import EntityRows
 from streams.tables.faust_table import ColumnTable
 from streams.tables.states import ActorState, EntityState
 
@@ -41,20 +43,24 @@ class CloutstreamApp(faust.App):
     """A worker's app.
 
     `owned` are the partitions this worker may write for: assigned and recovered. A partition number is owned in all topics or
-    in none, so that what intake, scorer and publisher of a partition need is in one process.
+    in none, so that what intake, scorer and publisher of a partition need is in one process. `actor_rows` and `entity_rows` hold
+    the rows of all of them.
     """
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.settings = settings
         self.durable = DurableOffsets()
         self.owned: set[int] = set()
+        self.has_work = asyncio.Event()  # for intake: something was fetched, or may be taken now
         self.handing_over = False
         self.turns = Turns()
         self.bulk = BulkProducer.__new__(BulkProducer)  # replaced in `on_first_start`: it needs the running loop
         self.drain: Any = None  # async callable: make everything durable now
+        self.forget: Callable[[], None] = lambda: None  # let go of what was fetched and not yet taken
+        self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
         super().__init__(settings.app_id, **options)
-        self.actors: ColumnTable[ActorState] = self._table("actors", ActorState)
-        self.entities: ColumnTable[EntityState] = self._table("entities", lambda p: EntityState(settings, p))
+        self.actors: ColumnTable[ActorState] = self._table("actors", lambda p: ActorState(self.actor_rows, p))
+        self.entities: ColumnTable[EntityState] = self._table("entities", lambda p: EntityState(self.entity_rows, p))
         self.on_partitions_revoked.connect(cast(Any, self._on_revoked))
         self.on_rebalance_complete.connect(cast(Any, self._on_recovered))
 
@@ -93,6 +99,7 @@ class CloutstreamApp(faust.App):
     async def _hand_over(self) -> None:
         """Bounded: what doesn't become durable in time is read again by the next owner, who drops what it already has."""
         owned, self.owned = self.owned, set()
+        self.forget()
         if owned and self.drain is not None:
             self.handing_over = True
             # Not cancelled when time is up: a flush cut off in the middle would leave rows that are neither dirty nor durable.
@@ -107,6 +114,7 @@ class CloutstreamApp(faust.App):
         assigned = self.consumer.assignment()
         self.durable.drop([tp for tp in self.durable if tp not in assigned])
         self.owned = owned_partitions(assigned, self.settings)
+        self.has_work.set()
         _log.info("ready: partitions %s of %d", sorted(self.owned), self.settings.partitions)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection
 
 from agents.app import CloutstreamApp
 from agents.intake import Intake
@@ -19,7 +19,7 @@ from streams.fatal import fatal
 BACKLOG_MESSAGES = 20_000
 # Nobody reads actors' rows but this worker: how often they become durable only decides how far a crash sets it back.
 INTAKE_INTERVAL_S = 0.25
-Flush = Callable[[int], Awaitable[None]]
+Flush = Callable[[Collection[int]], Awaitable[None]]
 
 
 class Flusher:
@@ -27,8 +27,8 @@ class Flusher:
 
     def __init__(self, app: CloutstreamApp, intake: Intake, scorer: Scorer) -> None:
         self._app, self._intake, self._scorer = app, intake, scorer
-        # A hand-over may come while a tick is under way: flushes of one partition must not overtake each other.
-        self._locks: defaultdict[tuple[int, Flush], asyncio.Lock] = defaultdict(asyncio.Lock)
+        # A hand-over may come while a tick is under way: flushes must not overtake each other.
+        self._locks: defaultdict[Flush, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(self) -> None:
         """Flush for ever; a failure ends the process."""
@@ -45,30 +45,27 @@ class Flusher:
     async def _repeat(self, flush: Flush, interval_s: Callable[[], float]) -> None:
         while True:
             started_s = time.monotonic()
-            await self._each([flush], self._app.owned)
+            if self._app.owned:
+                await self._locked(flush, sorted(self._app.owned))
             await asyncio.sleep(max(0.001, interval_s() - (time.monotonic() - started_s)))
 
     def _tick_s(self) -> float:
         settings = self._app.settings
         # Of partitions still owned: what was behind in one that moved away is its next owner's.
-        lag = sum(n for tp, n in self._intake.lag_messages.items() if tp.partition in self._app.owned)
+        lag = sum(n for tp, n in self._intake.fetched.lag_messages.items() if tp.partition in self._app.owned)
         draining = lag > BACKLOG_MESSAGES
         return (settings.backlog_tick_ms if draining else settings.tick_ms) / 1000
 
-    async def flush(self, partitions: Iterable[int]) -> None:
+    async def flush(self, partitions: Collection[int]) -> None:
         """Make all that was taken of these partitions durable."""
-        await self._each([self._intake.flush, self._score], partitions)
+        await asyncio.gather(*(self._locked(flush, partitions) for flush in (self._intake.flush, self._score)))
 
-    async def _score(self, partition: int) -> None:
-        await self._scorer.flush(partition, time.monotonic())
+    async def _score(self, partitions: Collection[int]) -> None:
+        await self._scorer.flush(partitions, time.monotonic())
 
-    async def _each(self, flushes: Sequence[Flush], partitions: Iterable[int]) -> None:
-        chosen = list(partitions)
-        await asyncio.gather(*(self._locked(flush, p) for p in chosen for flush in flushes))
-
-    async def _locked(self, flush: Flush, partition: int) -> None:
-        async with self._locks[partition, flush]:
-            await flush(partition)
+    async def _locked(self, flush: Flush, partitions: Collection[int]) -> None:
+        async with self._locks[flush]:
+            await flush(partitions)
 
 
 def add_flusher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Flusher:

@@ -56,7 +56,7 @@ class Guard:
         app, settings = self._app, self._app.settings
         for p in app.owned:
             for topic in settings.topic_names:
-                yield TP(topic, p), app.actors.partition(p).table.source(topic).position
+                yield TP(topic, p), app.actor_rows.inputs(p).source(topic).position
             yield TP(settings.engagements_topic, p), app.entities.partition(p).next_offset
             yield TP(settings.scores_topic, p), self._publisher.next_offset(p)
 

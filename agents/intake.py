@@ -1,136 +1,136 @@
 """Intake: events in, engagements out. Decode, refuse to dead letters, drop duplicates, weigh the actor, fan out.
 
-Of each source partition at most one round of sends is unacknowledged; the position moves only when it is (`design.md` 3.2).
+At most one round of sends is unacknowledged; positions become durable only when it is (`design.md` 3.2).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Collection
+from typing import Any
 
 from faust.types import TP
 
 from agents.app import CloutstreamApp
+from agents.fetched import Fetched
+from streams.columns.grouping import slices
+from streams.events.decode import Refused
 from streams.events.engagements import Engagements, encode
-from streams.events.split import split
+from streams.events.split import in_batches, split
 from streams.fatal import fatal
 from streams.intake.take import Taken, take
 from streams.intake.weigh import DAY_S
 from streams.kafka.range import Range
 from streams.tables import actor_codec
-from streams.tables.actor_rows import ActorRows
+from streams.tables.actor_rows import ActorRows, Inputs
 from streams.tables.changelog import Changelog
 
-# A round's records stay well below a broker's limit of 1 MiB, and a round is short against a flush interval.
-ROUND_EVENTS = 4096
-RECORD_BYTES = 700_000
+RECORD_BYTES = 450_000  # fits into one batch of the producer
 HandOn = Callable[[int, int, Engagements], None]
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
 
 class Intake:
-    """The intake of all owned partitions."""
+    """The intake of all owned partitions: what was fetched of several is taken as one batch."""
 
     def __init__(self, app: CloutstreamApp) -> None:
         self.app = app
         self.hand_on: HandOn = lambda *_: None  # told of engagements that the broker has
-        self._rounds: dict[TP, asyncio.Task[None]] = {}
-        # Closed by a flush while it waits for open rounds: in a backlog a next one would always be open.
-        self._gates: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.fetched = Fetched(app)
+        self._round: asyncio.Task[None] | None = None
+        # Closed by a flush while it waits for the open round: in a backlog a next one would always be open.
+        self._gate = asyncio.Lock()
         self._changelogs: dict[int, Changelog] = {}
         # Next offset whose effects are durable, and outcome counts up to there, for what is shown in Redis.
         self.shown: dict[int, dict[str, int]] = {}
-        self.lag_messages: dict[TP, int] = {}
 
-    async def take(self, content: Range) -> None:
-        """Take a fetched range of an input partition."""
-        settings, p = self.app.settings, content.partition
-        tp = TP(content.topic, p)
-        actors = self.app.actors.partition(p).table
-        entities = self.app.entities.partition(p).table
-        position = actors.source(content.topic).position
-        if content.start > position:
-            cast(Any, self.app.consumer).rewind(tp, position)
-            return
-        first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
-        for start in range(first, len(content), ROUND_EVENTS):
-            part = content.part(start, min(start + ROUND_EVENTS, len(content)))
-            previous = self._rounds.get(tp)
-            async with self._gates[p], self.app.turns:
-                # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
-                taken = take(part.topic, p, part.offsets, part.timestamps_ms, part.values, actors, entities, settings)
-                self._rounds[tp] = asyncio.create_task(self._send(part, taken, previous))
-            if previous is not None:
-                await asyncio.shield(previous)
-        self.lag_messages[tp] = max(0, (self.app.consumer.highwater(tp) or 0) - content.offsets[-1] - 1)
+    async def run(self) -> None:
+        """Take what was fetched, for ever."""
+        while True:
+            await self.fetched.wait()
+            while batch := self.fetched.round():
+                await self._take(batch)
 
-    async def _settled(self, tp: TP) -> None:
-        task = self._rounds.get(tp)
-        if task is not None:
-            await asyncio.shield(task)
+    async def _take(self, batch: list[Range]) -> None:
+        previous = self._round
+        async with self._gate, self.app.turns:
+            # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
+            batch = [content for content in batch if content.partition in self.app.owned]  # a flush may have come between
+            if not batch:
+                return
+            try:
+                taken = take(batch, self.app.actor_rows, self.app.entity_rows, self.app.settings)
+            except Exception as e:
+                fatal("taking " + ", ".join(f"{c.topic}[{c.partition}]@{c.offsets[0]}" for c in batch) + " failed", e)
+            self._round = asyncio.create_task(self._send(taken, previous))
+        if previous is not None:
+            await asyncio.shield(previous)
 
-    async def _send(self, part: Range, taken: Taken, previous: asyncio.Task[None] | None) -> None:
+    async def _send(self, taken: Taken, previous: asyncio.Task[None] | None) -> None:
         """Send one round when the one before is acknowledged; any failure ends the process before another is tried."""
         try:
             if previous is not None:
                 await previous
-            sends = [self._send_engagements(q, record) for q, record in taken.engagements.items()]
+            by_target: dict[int, list[Engagements]] = {}
+            for partition, record in taken.engagements:
+                by_target.setdefault(partition, []).extend(split(record, RECORD_BYTES))
+            sends = [self._send_engagements(partition, records) for partition, records in by_target.items()]
             if taken.refused:
-                sends.append(self._send_dead_letters(part, taken))
+                sends.append(self._send_dead_letters(taken))
             await asyncio.gather(*sends)
         except BaseException as e:
             if isinstance(e, asyncio.CancelledError):
                 raise
-            fatal(f"intake of {part.topic}[{part.partition}]@{part.offsets[0]} failed", e)
+            fatal("sending what intake took failed", e)
 
-    async def _send_engagements(self, partition: int, record: Engagements) -> None:
-        # Piece by piece: were a later one to arrive without an earlier, the earlier one's replay would be dropped as known.
-        for piece in split(record, RECORD_BYTES):
-            acks = await self.app.bulk.send(self.app.settings.engagements_topic, partition, [None], [encode(piece)])
-            self.hand_on(partition, acks[0].base_offset, piece)
+    async def _send_engagements(self, partition: int, records: list[Engagements]) -> None:
+        # Batch by batch: were a later one to arrive without an earlier, the earlier one's replay would be dropped as known.
+        for together in in_batches(records, RECORD_BYTES):
+            values = [encode(record) for record in together]
+            acks = await self.app.bulk.send(self.app.settings.engagements_topic, partition, [None] * len(values), values)
+            offsets = [ack.base_offset + i for ack in acks for i in range(ack.count)]
+            for offset, record in zip(offsets, together, strict=True):
+                self.hand_on(partition, offset, record)
 
-    async def _send_dead_letters(self, part: Range, taken: Taken) -> None:
-        keys: list[bytes | None] = []
-        values: list[bytes | None] = []
-        headers = []
-        for refused in taken.refused:
-            i = refused.index
-            keys.append(b"%b[%d]@%d" % (part.topic.encode(), part.partition, part.offsets[i]))
-            values.append(part.values[i] or b"")
-            headers.append(
+    async def _send_dead_letters(self, taken: Taken) -> None:
+        by_partition: dict[int, list[tuple[Range, Refused]]] = {}
+        for content, refused in taken.refused:
+            by_partition.setdefault(content.partition, []).append((content, refused))
+        for partition, letters in by_partition.items():
+            keys = [b"%b[%d]@%d" % (c.topic.encode(), c.partition, c.offsets[r.index]) for c, r in letters]
+            values = [c.values[r.index] or b"" for c, r in letters]
+            headers = [
                 [
-                    ("reason", refused.reason.encode(errors="replace")),
-                    ("topic", part.topic.encode()),
-                    ("partition", b"%d" % part.partition),
-                    ("offset", b"%d" % part.offsets[i]),
-                    ("at_ms", b"%d" % part.timestamps_ms[i]),
+                    ("reason", r.reason.encode(errors="replace")),
+                    ("topic", c.topic.encode()),
+                    ("partition", b"%d" % c.partition),
+                    ("offset", b"%d" % c.offsets[r.index]),
+                    ("at_ms", b"%d" % c.timestamps_ms[r.index]),
                 ]
-            )
-        await self.app.bulk.send(self.app.settings.dead_letters_topic, part.partition, keys, values, headers)
+                for c, r in letters
+            ]
+            await self.app.bulk.send(self.app.settings.dead_letters_topic, partition, keys, values, headers)
 
-    async def flush(self, partition: int) -> None:
-        """Make durable what was taken of a partition: actors and ids, then the marker; then its events may be committed."""
-        table = self.app.actors.partition(partition).table
-        tps = [TP(topic, partition) for topic in self.app.settings.topic_names]
-        async with self._gates[partition]:
-            for tp in tps:
-                await self._settled(tp)
+    async def flush(self, partitions: Collection[int]) -> None:
+        """Make durable what was taken of partitions: actors and ids, then the marker; then its events may be committed."""
+        table = self.app.actor_rows
+        async with self._gate:
+            if self._round is not None:
+                await asyncio.shield(self._round)
             # No await from here to the snapshot: it must be of rounds that are acknowledged.
-            keys, values = _dirty(table, self.app.settings.expire_after_s)
-            positions = {tp: table.source(tp.topic).position for tp in tps}
-            counts = _counts(table)
-            if not keys and counts == self.shown.get(partition):
-                return
-            marker = actor_codec.encode_marker(table)
+            dirty = _dirty(table, partitions, self.app.settings.expire_after_s)
+            snapshots = [_Snapshot(p, table.inputs(p), *dirty.get(p, ([], []))) for p in partitions]
+        await asyncio.gather(*(self._write(s) for s in snapshots if s.keys or s.counts != self.shown.get(s.partition)))
+
+    async def _write(self, snapshot: _Snapshot) -> None:
+        partition = snapshot.partition
         changelog = self._changelog(partition)
-        await changelog.write(keys, values)
-        await changelog.write([actor_codec.MARKER_KEY], [marker])
+        await changelog.write(snapshot.keys, snapshot.values)
+        await changelog.write([actor_codec.MARKER_KEY], [snapshot.marker])
         if partition in self.app.owned or self.app.handing_over:
-            self.shown[partition] = counts
-            for tp, position in positions.items():
-                self.app.durable.advance(tp, position)
+            self.shown[partition] = snapshot.counts
+            for topic in self.app.settings.topic_names:
+                self.app.durable.advance(TP(topic, partition), snapshot.counts.get(f"position:{topic}", 0))
 
     def _changelog(self, partition: int) -> Changelog:
         found = self._changelogs.get(partition)
@@ -141,25 +141,33 @@ class Intake:
         return found
 
 
-def _dirty(table: ActorRows, expire_after_s: float) -> tuple[list[bytes], list[bytes | None]]:
-    """Return the records of touched rows and ids, and mark them clean; and tombstones of actors long gone."""
-    keys, values = actor_codec.take_id_blocks(table)
-    rows = table.dirty.nonzero()[0]
+class _Snapshot:
+    """What a flush writes of one partition, as of one moment."""
+
+    def __init__(self, partition: int, inputs: Inputs, keys: list[bytes], values: list[bytes | None]) -> None:
+        ids = actor_codec.take_id_blocks(inputs)
+        self.partition = partition
+        self.keys, self.values = [*ids[0], *keys], [*ids[1], *values]
+        self.counts, self.marker = inputs.counts(), actor_codec.encode_marker(inputs)
+
+
+def _dirty(
+    table: ActorRows, partitions: Collection[int], expire_after_s: float
+) -> dict[int, tuple[list[bytes], list[bytes | None]]]:
+    """Return the records of touched rows by partition, and mark them clean; and tombstones of actors long gone."""
+    rows = table.touched(partitions)
     table.dirty[rows] = False
-    records = actor_codec.encode_rows(table, rows)
-    names = table.names.get(rows)
-    gone = table.expired(EXPIRY_SLICE, lambda part: part["last_day"] < table.latest_day - expire_after_s / DAY_S)
-    return [*keys, *names, *gone], [*values, *records, *([None] * len(gone))]
-
-
-def _counts(table: ActorRows) -> dict[str, int]:
-    """Return outcomes summed over input topics, and the position in each."""
-    counts: dict[str, int] = {}
-    for topic, source in table.sources.items():
-        counts[f"position:{topic}"] = source.position
-        for name, n in source.outcomes.items():
-            counts[name] = counts.get(name, 0) + n
-    return counts
+    names, values = table.names.get(rows), actor_codec.encode_rows(table, rows)
+    oldest_day = table.latest_day - expire_after_s / DAY_S
+    gone = table.expired(EXPIRY_SLICE, partitions, lambda part: table.rows["last_day"][part] < oldest_day)
+    records: dict[int, tuple[list[bytes], list[bytes | None]]] = {}
+    for p, mine in slices(table.part[rows]).items():
+        records[p] = (names[mine], [*values[mine]])
+    for p, old in gone.items():
+        keys, tombstones = records.setdefault(p, ([], []))
+        keys += old
+        tombstones += [None] * len(old)
+    return records
 
 
 def add_intake(app: CloutstreamApp) -> Intake:
@@ -168,12 +176,17 @@ def add_intake(app: CloutstreamApp) -> Intake:
 
     async def events(stream: Any) -> None:
         async for content in stream:  # content: Range of raw events, keyed by actor
-            try:
-                await intake.take(content)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as e:
-                fatal(f"intake of {content.topic}[{content.partition}]@{content.offsets[0]} failed", e)
+            await intake.fetched.put(content)
 
+    async def run() -> None:
+        try:
+            await intake.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as e:
+            fatal("intake failed", e)
+
+    app.forget = intake.fetched.forget
     app.agent(app.ranges(*app.settings.topic_names), name="intake")(events)
+    app.task(run)
     return intake

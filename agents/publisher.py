@@ -189,11 +189,11 @@ class Publisher:
         for p in sorted(self.app.owned):
             pending = self._pending.setdefault(p, _Pending())
             if pending.rebuilt != token:
-                table = self.app.entities.partition(p).table
-                rows = table.live()
+                table = self.app.entity_rows
+                rows = table.live_of(p)
                 for first in range(0, len(rows), SLICE):
                     part = rows[first : first + SLICE]
-                    part = part[table.used[part]]
+                    part = part[table.used[part] & (table.part[part] == p)]
                     items = [published.entry(record, 0, time.time()) for record in current_scores(table, part)]
                     if await writer.write(p, items) == REBUILD:
                         return
@@ -208,8 +208,7 @@ class Publisher:
         p50, p99 = np.percentile(np.concatenate(recent), [50, 99]) * 1000 if recent else (0.0, 0.0)
         watermark = 0.0
         for p in sorted(self.app.owned):
-            table = self.app.entities.partition(p).table
-            watermark = max(watermark, table.watermark)
+            watermark = max(watermark, self.app.entity_rows.log(p).watermark)
             stats: dict[str, Any] = {
                 **self._intake.shown.get(p, {}),
                 "applied_engagements": self._scorer.durable_offset.get(p, 0),

@@ -7,10 +7,12 @@ A flush writes rows and scores, then the marker; only then may the engagements b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, cast
 
+import numpy as np
 from faust.types import TP
+from numpy.typing import NDArray
 
 from agents.app import CloutstreamApp
 from streams.events.engagements import Engagements, decode
@@ -18,9 +20,10 @@ from streams.fatal import fatal
 from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.tables.changelog import Changelog
-from streams.tables.entity_codec import MARKER_KEY
-from streams.tables.flush import Flush, flush_parts
+from streams.tables.flush import Flush, flush_pieces
+from streams.tables.marker import MARKER_KEY, Marker
 from streams.tables.score_records import ScoreRecord
+from streams.tables.states import EntityState, fold_waiting
 
 Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[ScoreRecord | None]], None]
 FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
@@ -52,9 +55,12 @@ class Scorer:
             if offset < state.next_offset:
                 continue
             state.put(offset, decode(value or b""))
-            if state.waiting_engagements >= FOLD_ENGAGEMENTS:
+            if sum(s.waiting_engagements for s in self._states(self.app.owned)) >= FOLD_ENGAGEMENTS:
                 async with self.app.turns:
-                    state.fold()
+                    fold_waiting(self._states(self.app.owned))
+
+    def _states(self, partitions: Iterable[int]) -> list[EntityState]:
+        return [self.app.entities.partition(p) for p in partitions]
 
     def offer(self, partition: int, offset: int, record: Engagements) -> None:
         """Take a record that this worker sent and the broker acknowledged at `offset`, if nothing comes before it."""
@@ -63,30 +69,56 @@ class Scorer:
             if offset == state.next_offset:
                 state.put(offset, record)
 
-    async def flush(self, partition: int, now_s: float) -> None:
-        """Fold what waits, make its rows durable and their scores public; now and then write the marker and allow the commit.
+    async def flush(self, partitions: Collection[int], now_s: float) -> None:
+        """Fold what waits, make its rows durable and their scores public; now and then write markers and allow the commit.
 
         Args:
-            partition: an owned one.
+            partitions: owned ones.
             now_s: any steady clock, s.
         """
-        state, settings = self.app.entities.partition(partition), self.app.settings
-        table = state.table
-        parts = flush_parts(table)
+        table = self.app.entity_rows
         async with self.app.turns:
-            state.fold()
-            flush = next(parts)
-            oldest_s = table.watermark - settings.expire_after_s
-            gone = table.expired(EXPIRY_SLICE, lambda rows: rows["at"] < oldest_s)
-        marker = flush.marker
-        sending = asyncio.create_task(self._send(partition, flush, gone))
-        while True:
+            fold_waiting(self._states(partitions))
+            markers = {p: table.log(p).copy() for p in partitions}
+            pieces = flush_pieces(table, list(partitions))
+            piece = next(pieces, None)
+            gone = table.expired(EXPIRY_SLICE, partitions, self._is_old)
+        sending = asyncio.create_task(self._send(piece, gone))
+        while piece is not None:
             async with self.app.turns:
-                part = next(parts, None)
+                piece = next(pieces, None)
             await sending
-            if part is None:
-                break
-            sending = asyncio.create_task(self._send(partition, part))
+            sending = asyncio.create_task(self._send(piece, {}))
+        await sending
+        await asyncio.gather(*(self._mark(p, marker, now_s) for p, marker in markers.items()))
+
+    def _is_old(self, part: slice) -> NDArray[np.bool_]:
+        """Return which of a slice of rows had no event for so long that they expire, by their partitions' own time."""
+        table = self.app.entity_rows
+        watermarks = np.array([table.log(p).watermark for p in range(self.app.settings.partitions)])
+        old: NDArray[np.bool_] = table.rows["at"][part] < watermarks[table.part[part]] - self.app.settings.expire_after_s
+        return old
+
+    async def _send(self, flush: Flush | None, gone: dict[int, list[bytes]]) -> None:
+        """Make rows durable and scores public, and tombstones of entities that are `gone`."""
+        parts = flush.parts if flush else {}
+        await asyncio.gather(*(self._send_part(p, flush, parts.get(p), gone.get(p, [])) for p in {*parts, *gone}))
+
+    async def _send_part(self, partition: int, flush: Flush | None, mine: slice | None, gone: list[bytes]) -> None:
+        keys, scores = [], []
+        rows: list[bytes | None] = []
+        if flush is not None and mine is not None:
+            keys, rows, scores = flush.keys[mine], [*flush.rows[mine]], [*flush.scores[mine]]
+        values = [*(record.encode() for record in scores), *([None] * len(gone))]
+        keys = [*keys, *gone]
+        _, acks = await asyncio.gather(
+            self._changelog(partition).write(keys, [*rows, *([None] * len(gone))]),
+            self.app.bulk.send(self.app.settings.scores_topic, partition, keys, values),
+        )
+        self.publish(partition, acks, keys, [*scores, *([None] * len(gone))])
+
+    async def _mark(self, partition: int, marker: Marker, now_s: float) -> None:
+        """Write a partition's marker when it is due, and allow the commit of what it says is durable."""
         upto = marker.folded + 1
         due = self.app.handing_over or now_s - self._marked_at_s.get(partition, -1e9) >= MARKER_INTERVAL_S
         if due and upto != self.durable_offset.get(partition):
@@ -94,20 +126,7 @@ class Scorer:
             await self._changelog(partition).write([MARKER_KEY], [marker.encode()])
             if partition in self.app.owned or self.app.handing_over:
                 self.durable_offset[partition] = upto
-                self.app.durable.advance(TP(settings.engagements_topic, partition), upto)
-
-    async def _send(self, partition: int, flush: Flush, gone: Sequence[bytes] = ()) -> None:
-        """Make rows durable and scores public, and tombstones of entities that are `gone`."""
-        nothing = [None] * len(gone)
-        keys, scores = [*flush.keys, *gone], [*flush.scores, *nothing]
-        if not keys:
-            return
-        values = [*(record.encode() for record in flush.scores), *nothing]
-        _, acks = await asyncio.gather(
-            self._changelog(partition).write(keys, [*flush.rows, *nothing]),
-            self.app.bulk.send(self.app.settings.scores_topic, partition, keys, values),
-        )
-        self.publish(partition, acks, keys, scores)
+                self.app.durable.advance(TP(self.app.settings.engagements_topic, partition), upto)
 
     def _changelog(self, partition: int) -> Changelog:
         found = self._changelogs.get(partition)

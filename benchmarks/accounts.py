@@ -11,7 +11,7 @@ from streams.columns.hashing import Hashes, hash_names
 from streams.columns.texts import Texts
 from streams.events.engagements import LIKE, SHARE, Engagements
 from streams.tables.entity_rows import EntityRows
-from streams.tables.flush import flush_parts
+from streams.tables.flush import flush_pieces
 from streams.tables.fold import fold
 
 ROUND = 8192
@@ -48,7 +48,7 @@ def engaged(table: EntityRows, accounts: Accounts, people: NDArray[np.int64], se
 
 
 def _flush(table: EntityRows) -> None:
-    for _ in flush_parts(table):
+    for _ in flush_pieces(table, [0]):
         pass
 
 

@@ -10,19 +10,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agents.intake import ROUND_EVENTS
+from agents.fetched import ROUND_EVENTS
 from benchmarks.logs import Log
 from benchmarks.run import Figures
 from streams.columns.placement import partitions_of
 from streams.events.engagements import decode, encode
 from streams.intake.take import take
+from streams.kafka.range import Range
 from streams.redis import published
 from streams.redis.writer import ENTITIES_PER_CALL
 from streams.settings import Settings
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import EntityRows
-from streams.tables.flush import take_flush
+from streams.tables.flush import flush_pieces
 from streams.tables.fold import fold
 from streams.tables.score_records import ScoreRecord
 
@@ -49,24 +50,26 @@ def figures(log: Log) -> Figures:
     """Return `intake_`, `scorer_` and `publisher_cpu_us_per_event`."""
     settings, clock = Settings(partitions=PARTITIONS), _Clock()
     inputs = _placed(log)
-    actors = [ActorRows() for _ in range(PARTITIONS)]
-    entities = [EntityRows(settings) for _ in range(PARTITIONS)]
+    actors, entities = ActorRows(), EntityRows(settings)
     next_offset, unflushed = [0] * PARTITIONS, 0
 
-    for first in range(0, max(map(len, inputs)), ROUND_EVENTS):
-        for p, values in enumerate(inputs):
-            part = values[first : first + ROUND_EVENTS]
-            if not part:
-                continue
-            with clock.of("intake"):
-                offsets, stamps = range(first, first + len(part)), [BROKER_MS] * len(part)
-                taken = take(settings.topic_names[0], p, offsets, stamps, part, actors[p], entities[p], settings)
-                records = {target: encode(record) for target, record in taken.engagements.items()}
-            for target, record in records.items():
-                with clock.of("scorer"):
-                    fold(entities[target], [decode(record)], [next_offset[target]])
-                next_offset[target] += 1
-            unflushed += len(part)
+    size = ROUND_EVENTS // PARTITIONS
+    for first in range(0, max(map(len, inputs)), size):
+        ranges = [
+            Range(settings.topic_names[0], p, [*range(first, first + len(part))], [BROKER_MS] * len(part), [], part, first)
+            for p, values in enumerate(inputs)
+            if (part := values[first : first + size])
+        ]
+        with clock.of("intake"):
+            taken = take(ranges, actors, entities, settings)
+            values = [encode(record) for _, record in taken.engagements]
+        targets, offsets = [p for p, _ in taken.engagements], []
+        for p in targets:
+            offsets.append(next_offset[p])
+            next_offset[p] += 1
+        with clock.of("scorer"):
+            fold(entities, [decode(value) for value in values], offsets, targets)
+        unflushed += sum(map(len, ranges))
         if unflushed >= FLUSH_EVENTS:
             _flush(actors, entities, clock)
             unflushed = 0
@@ -84,13 +87,15 @@ def _placed(log: Log) -> list[list[bytes | None]]:
     return inputs
 
 
-def _flush(actors: list[ActorRows], entities: list[EntityRows], clock: _Clock) -> None:
+def _flush(actors: ActorRows, entities: EntityRows, clock: _Clock) -> None:
     with clock.of("intake"):
-        for table in actors:
-            _actor_records(table)
-    for rows in entities:
+        _actor_records(actors)
+    pieces = flush_pieces(entities, range(PARTITIONS))
+    while True:
         with clock.of("scorer"):
-            flush = take_flush(rows)
+            flush = next(pieces, None)
+            if flush is None:
+                return
             for record in flush.scores:
                 record.encode()
         with clock.of("publisher"):
@@ -98,13 +103,14 @@ def _flush(actors: list[ActorRows], entities: list[EntityRows], clock: _Clock) -
 
 
 def _actor_records(table: ActorRows) -> None:
-    """Encode what a flush of intake writes: touched rows, ids, the marker."""
-    actor_codec.take_id_blocks(table)
-    rows = table.dirty.nonzero()[0]
+    """Encode what a flush of intake writes: touched rows, ids, the markers."""
+    rows = table.touched(range(PARTITIONS))
     table.dirty[rows] = False
     table.names.get(rows)
     actor_codec.encode_rows(table, rows)
-    actor_codec.encode_marker(table)
+    for p in range(PARTITIONS):
+        actor_codec.take_id_blocks(table.inputs(p))
+        actor_codec.encode_marker(table.inputs(p))
 
 
 def _packed(scores: list[ScoreRecord]) -> None:

@@ -21,6 +21,7 @@ import psutil
 from benchmarks.accounts import ROUND, engaged, named
 from benchmarks.run import Figures, Run, say
 from streams.intake.take import take
+from streams.kafka.range import Range
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import EntityRows
@@ -70,7 +71,7 @@ def actors(rows: int) -> Figures:
     table = ActorRows()
     events = _taken(table, entity_rows, settings, rows)
     grown = _rss_bytes() - before
-    window = sum(source.duplicates.nbytes for source in table.sources.values())
+    window = table.window_nbytes
     return {
         "rows": len(table),
         "rss_bytes_per_row": (grown - window) / len(table),
@@ -89,7 +90,9 @@ def _taken(table: ActorRows, entity_rows: EntityRows, settings: Settings, rows: 
             b'{"id":"m%d","kind":"like","actor":"%d","author":"author-%d","at":%d}' % (i, actor, i, _BROKER_MS // 1000)
             for i, actor in enumerate(part, first)
         ]
-        take("events", 0, range(first, first + len(part)), [_BROKER_MS] * len(part), values, table, entity_rows, settings)
+        offsets = list(range(first, first + len(part)))
+        content = Range("events", 0, offsets, [_BROKER_MS] * len(part), [None] * len(part), values, first)
+        take([content], table, entity_rows, settings)
     return len(who)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from agents.intake import ROUND_EVENTS
+from agents.fetched import ROUND_EVENTS
 from benchmarks import agents_cpu, logs
 from benchmarks.logs import Log
 from benchmarks.meter import Meter

@@ -24,9 +24,9 @@ from streams.columns.placement import partitions_of
 from streams.errors import CloutstreamError
 from streams.kafka.bulk import BulkProducer
 from streams.settings import Settings
-from streams.tables.entity_codec import MARKER_KEY
 from streams.tables.entity_rows import EntityRows
 from streams.tables.flush import Flush, take_flush
+from streams.tables.marker import MARKER_KEY, Marker
 
 ROWS, QUICK_ROWS = 1_000_000, 40_000
 LIMIT_S = 120.0
@@ -61,12 +61,12 @@ def _fill(settings: Settings, rows: int) -> int:
     numbers = np.arange(rows)
     placed = partitions_of([b"%d" % n for n in numbers.tolist()], settings.partitions)
 
-    async def write(partition: int, flush: Flush) -> None:
+    async def write(partition: int, flush: Flush, marker: Marker) -> None:
         producer = BulkProducer(settings)
         await producer.start()
         try:
             await producer.send(settings.entities_changelog, partition, flush.keys, flush.rows)
-            await producer.send(settings.entities_changelog, partition, [MARKER_KEY], [flush.marker.encode()])
+            await producer.send(settings.entities_changelog, partition, [MARKER_KEY], [marker.encode()])
         finally:
             await producer.stop()
 
@@ -76,7 +76,7 @@ def _fill(settings: Settings, rows: int) -> int:
         engaged(table, named(numbers[placed == p]), np.array([1, 2, 3]), seed=p)
         table.dirty[table.live()] = True
         flush = take_flush(table)
-        asyncio.run(write(p, flush))
+        asyncio.run(write(p, flush, table.log()))
         written += sum(map(len, flush.keys)) + sum(map(len, flush.rows))
     return written
 

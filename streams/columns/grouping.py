@@ -50,6 +50,13 @@ def run_lengths(starts: Rows, n: int) -> Rows:
     return lengths
 
 
+def slices(numbers: NDArray[Any]) -> dict[int, slice]:
+    """Return where each number's run is, given sorted numbers."""
+    starts = run_starts(numbers)
+    ends = (starts + run_lengths(starts, len(numbers))).tolist()
+    return {n: slice(a, b) for n, a, b in zip(numbers[starts].tolist(), starts.tolist(), ends, strict=True)}
+
+
 def distinct_numbers(numbers: NDArray[Any], bound: int) -> tuple[Rows, Rows]:
     """Return the distinct among numbers 0..bound - 1, ascending, and the place of each number among them, shapes (m,), (n,)."""
     present = np.zeros(bound, dtype=bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,3 +45,18 @@ def _part(record: Engagements, first: int, last: int) -> Engagements:
         names=record.names.pick(used),
         **{name: getattr(record, name)[first:last] for name in (*FACTORS, "standing")},
     )
+
+
+def in_batches(records: Sequence[Engagements], limit_bytes: int) -> Iterator[list[Engagements]]:
+    """Yield records in order, as many together as stay within `limit_bytes`; at least one."""
+    batch: list[Engagements] = []
+    held = 0
+    for record in records:
+        size = size_bytes(record)
+        if batch and held + size > limit_bytes:
+            yield batch
+            batch, held = [], 0
+        batch.append(record)
+        held += size
+    if batch:
+        yield batch

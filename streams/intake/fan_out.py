@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.grouping import distinct_numbers, stable_order
+from streams.columns.grouping import distinct_numbers, run_starts, stable_order
 from streams.columns.hashing import Hashes, hash_names
 from streams.columns.index import Rows
 from streams.columns.placement import partitions_of
@@ -17,6 +18,7 @@ from streams.events.decode import Events
 from streams.events.engagements import UNDO_BIT, Engagements
 from streams.intake.named import Accounts
 from streams.intake.weigh import Factors
+from streams.kafka.range import Range
 from streams.settings import Settings
 
 
@@ -76,38 +78,50 @@ class _Scopes:
 
 
 def fan_out(
-    source_topic: str, source_partition: int, offsets: NDArray[np.int64], events: Events, at: NDArray[np.float64],
+    ranges: Sequence[Range], of_range: Rows, offsets: NDArray[np.int64], events: Events, at: NDArray[np.float64],
     accounts: Accounts, factors: Factors, settings: Settings,
-) -> dict[int, Engagements]:  # fmt: skip
-    """Return the engagements of accepted events by target partition. All of one event for one partition stay together."""
+) -> list[tuple[int, Engagements]]:  # fmt: skip
+    """Return the engagements of accepted events with their target partition: one record for each that a range is for.
+
+    Args:
+        ranges: the ranges that the events are of.
+        of_range: which of them each event is of, ascending.
+        offsets: of the events.
+        events: accepted ones.
+        at: their times, clamped.
+        accounts: the accounts of the batch.
+        factors: what each event is worth.
+        settings: what events fan out to.
+    """
     event, target, entities = _pairs(events, accounts, settings)
-    flags = events.kind | np.where(events.undo, UNDO_BIT, 0).astype(np.uint8)
-    records = {}
-    where = entities.partition[target]
+    where = of_range[event] * settings.partitions + entities.partition[target]
     order = stable_order(where)
-    bounds = np.searchsorted(where[order], np.arange(settings.partitions + 1))
-    for p in range(settings.partitions):
-        mine = order[bounds[p] : bounds[p + 1]]
-        if not len(mine):
-            continue
-        e, t = event[mine], target[mine]
-        distinct, place = distinct_numbers(np.concatenate([t, accounts.actor[e]]), len(entities.names))
-        base = int(offsets[e[0]])
-        f32 = {f: getattr(factors, f)[e].astype(np.float32) for f in Factors.__slots__}
-        records[p] = Engagements(
-            source_topic=source_topic,
-            source_partition=source_partition,
+    event, target, where = event[order], target[order], where[order]
+    actor, own, at = accounts.actor[event], offsets[event], at[event]
+    flags = (events.kind | np.where(events.undo, UNDO_BIT, 0).astype(np.uint8))[event]
+    f32 = {f: getattr(factors, f)[event].astype(np.float32) for f in Factors.__slots__}
+    starts = run_starts(where)
+    records = []
+    for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(where)], strict=True):
+        r, p = divmod(int(where[a]), settings.partitions)
+        n, base = b - a, int(own[a])
+        distinct, numbers = distinct_numbers(np.concatenate([target[a:b], actor[a:b]]), len(entities.names))
+        place = numbers.astype(np.uint32)
+        record = Engagements(
+            source_topic=ranges[r].topic,
+            source_partition=ranges[r].partition,
             base_offset=base,
-            at=at[e],
-            e=(offsets[e] - base).astype(np.uint32),
-            target=place[: len(mine)].astype(np.uint32),
-            actor=place[len(mine) :].astype(np.uint32),
-            **f32,
-            flags=flags[e],
+            at=at[a:b],
+            e=(own[a:b] - base).astype(np.uint32),
+            target=place[:n],
+            actor=place[n:],
+            **{f: column[a:b] for f, column in f32.items()},
+            flags=flags[a:b],
             lo=entities.lo[distinct],
             hi=entities.hi[distinct],
             names=entities.names.pick(distinct),
         )
+        records.append((p, record))
     return records
 
 

@@ -1,4 +1,4 @@
-"""One fetched range of an input partition, from raw records to engagements, dead letters and outcome counts."""
+"""Fetched ranges of input partitions, from raw records to engagements, dead letters and outcome counts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.grouping import where_true
+from streams.columns.index import Rows
 from streams.events.decode import Events, Refused, decode_events
 from streams.events.duplicates import event_hashes
 from streams.events.engagements import TWEET, Engagements
 from streams.intake.fan_out import fan_out
 from streams.intake.named import accounts_of
 from streams.intake.weigh import weigh
+from streams.kafka.range import Range
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import EntityRows
@@ -24,48 +26,88 @@ from streams.tables.entity_rows import EntityRows
 
 @dataclass(slots=True)
 class Taken:
-    """What a range gives: engagements by target partition, and the records refused (indices into the range)."""
+    """What ranges give: engagements with their target partition, and the records refused with their range."""
 
-    engagements: dict[int, Engagements]
-    refused: list[Refused]
+    engagements: list[tuple[int, Engagements]]
+    refused: list[tuple[Range, Refused]]
 
 
-def take(
-    topic: str, partition: int, offsets: Sequence[int], timestamps_ms: Sequence[int], values: Sequence[bytes | None],
-    actors: ActorRows, entities: EntityRows, settings: Settings,
-) -> Taken:  # fmt: skip
-    """Take a range of records at or after the source's position; moves the position, outcome counts and actors' rows."""
-    source = actors.source(topic)
-    events, refused = decode_events(values)
-    broker_s = np.array(timestamps_ms, dtype=np.float64) / 1000
-    if not actors.log_since:
-        actors.log_since = float(broker_s[0])
-    at_offset = np.array(offsets, dtype=np.int64)
-    outcomes = source.outcomes
-    outcomes["refused"] += len(refused)
-    source.position = int(at_offset[-1]) + 1
+def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, settings: Settings) -> Taken:
+    """Take ranges of input partitions as one batch; moves positions, outcome counts and actors' rows.
+
+    Args:
+        ranges: at or after the positions of their sources, those of one partition in order.
+        actors: updated.
+        entities: read.
+        settings: weights, scales and what events fan out to.
+    """
+    events, told = decode_events([value for content in ranges for value in content.values])
+    ends = np.cumsum([len(content) for content in ranges])
+    offsets = np.concatenate([np.array(content.offsets, dtype=np.int64) for content in ranges])
+    broker_s = np.concatenate([np.array(content.timestamps_ms, dtype=np.float64) for content in ranges]) / 1000
+    batch = _Batch(ranges, actors)
+    batch.move_on()
+    refused = []
+    for bad in told:
+        r = int(np.searchsorted(ends, bad.index, side="right"))
+        refused.append((ranges[r], Refused(bad.index - int(ends[r]) + len(ranges[r]), bad.reason)))
+        batch.sources[r].outcomes["refused"] += 1
     n = len(events.kind)
     if not n:
-        return Taken({}, refused)
+        return Taken([], refused)
+    of_range = np.searchsorted(ends, events.index, side="right")
     alike = np.fromiter(map(str.__eq__, events.actor, events.author), dtype=bool, count=n)
     selfish = alike & (events.kind != TWEET)
-    lo, hi = event_hashes(events.id, events.undo)
     accepted = where_true(~selfish)
-    duplicate = source.duplicates.accept(lo[accepted], hi[accepted], at_offset[events.index[accepted]])
+    duplicate = batch.duplicates(events, accepted, of_range[accepted], offsets[events.index[accepted]])
+    batch.count("self", of_range[selfish])
+    batch.count("duplicate", of_range[accepted[duplicate]])
     accepted = accepted[~duplicate]
-    outcomes["self"] += int(selfish.sum())
-    outcomes["duplicate"] += int(duplicate.sum())
-    outcomes["applied"] += len(accepted)
+    of_range = of_range[accepted]
+    batch.count("applied", of_range)
     if not len(accepted):
-        return Taken({}, refused)
+        return Taken([], refused)
     chosen = _select(events, accepted)
-    own, broker = at_offset[chosen.index], broker_s[chosen.index]
-    outcomes["clamped"] += int((chosen.at > broker).sum())
+    own, broker = offsets[chosen.index], broker_s[chosen.index]
+    batch.count("clamped", of_range[chosen.at > broker])
     at = np.minimum(chosen.at, broker)
     accounts = accounts_of(chosen.actor, chosen.author, settings.partitions)
-    outcomes["misplaced"] += int((accounts.partition[accounts.actor] != partition).sum())
-    factors = weigh(chosen, at, broker, accounts, actors, entities, settings)
-    return Taken(fan_out(topic, partition, own, chosen, at, accounts, factors, settings), refused)
+    part = batch.part[of_range]
+    batch.count("misplaced", of_range[accounts.partition[accounts.actor] != part])
+    factors = weigh(chosen, at, broker, part, accounts, actors, entities, settings)
+    return Taken(fan_out(ranges, of_range, own, chosen, at, accounts, factors, settings), refused)
+
+
+class _Batch:
+    """The sources of the ranges of a batch."""
+
+    def __init__(self, ranges: Sequence[Range], actors: ActorRows) -> None:
+        self._ranges = ranges
+        self._inputs = [actors.inputs(content.partition) for content in ranges]
+        self.sources = [inputs.source(content.topic) for inputs, content in zip(self._inputs, ranges, strict=True)]
+        self.part = np.array([content.partition for content in ranges])
+
+    def move_on(self) -> None:
+        """Set the positions behind the ranges."""
+        for content, inputs, source in zip(self._ranges, self._inputs, self.sources, strict=True):
+            source.position = content.offsets[-1] + 1
+            inputs.log_since = inputs.log_since or content.timestamps_ms[0] / 1000
+
+    def count(self, outcome: str, of_range: Rows) -> None:
+        """Count an outcome once for each of some events, given the range that each is of."""
+        for source, more in zip(self.sources, np.bincount(of_range, minlength=len(self.sources)).tolist(), strict=True):
+            source.outcomes[outcome] += more
+
+    def duplicates(self, events: Events, rows: Rows, of_range: Rows, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of some events, in order, were accepted before, and remember the others."""
+        lo, hi = event_hashes(events.id, events.undo)
+        lo, hi = lo[rows], hi[rows]
+        bounds = np.searchsorted(of_range, np.arange(len(self.sources) + 1)).tolist()
+        duplicate = np.zeros(len(rows), dtype=bool)
+        for source, a, b in zip(self.sources, bounds, bounds[1:], strict=False):
+            if a < b:
+                duplicate[a:b] = source.duplicates.accept(lo[a:b], hi[a:b], offsets[a:b])
+        return duplicate
 
 
 def _select(events: Events, rows: NDArray[np.int64]) -> Events:

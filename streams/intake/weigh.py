@@ -36,29 +36,35 @@ class Factors:
 
 
 def weigh(
-    events: Events, at: Floats, broker_s: Floats, accounts: Accounts, actors: ActorRows, entities: EntityRows, settings: Settings
+    events: Events, at: Floats, broker_s: Floats, part: Rows, accounts: Accounts, actors: ActorRows, entities: EntityRows,
+    settings: Settings,
 ) -> Factors:  # fmt: skip
-    """Weigh the accepted events of a batch, in offset order, and update their actors' rows.
+    """Weigh the accepted events of a batch, of each partition in offset order, and update their actors' rows.
 
     Args:
         events: accepted events only, shape (n,).
         at: their times, clamped.
         broker_s: broker times: ages are measured by these.
+        part: the partition each was read from: who has a row there as an actor has one as an author.
         accounts: the batch's accounts.
-        actors: the partition's actors, updated.
-        entities: the partition's entities, read: an actor's own reach and standing, and who did the actor favours.
+        actors: updated.
+        entities: read: an actor's own reach and standing, and who did the actor favours.
         settings: weights and scales.
     """
-    distinct, of = distinct_numbers(accounts.actor, len(accounts.names))
+    # An actor whose events a producer placed in several partitions is somebody else in each.
+    partitions, in_part = distinct_numbers(part, int(part.max()) + 1)
+    pair, of = distinct_numbers(accounts.actor + len(accounts.names) * in_part, len(accounts.names) * len(partitions))
+    at_part, distinct = np.divmod(pair, len(accounts.names))
     lo, hi = accounts.lo[distinct], accounts.hi[distinct]
-    rows, _ = actors.find_or_add(lo, hi, accounts.names, distinct)
+    rows, _ = actors.find_or_add(lo, hi, accounts.names, distinct, partitions[at_part])
     actors.dirty[rows] = True
     latest = np.zeros(len(rows))
     np.maximum.at(latest, of, broker_s)
     _meet(actors, rows, latest)
-    own = entities.find(lo, hi)
+    own = entities.find(lo, hi, partitions[at_part])
     reach, standing = _own(entities, own, of, at, settings)
-    trust = _trust(events, of, broker_s, actors, rows, reach, settings)
+    log_since = np.array([actors.inputs(p).log_since for p in partitions.tolist()])[in_part]
+    trust = _trust(events, of, broker_s, log_since, actors.rows[rows], reach, settings)
 
     post = events.kind == TWEET
     ones = np.ones(len(at))
@@ -106,12 +112,11 @@ def _own(entities: EntityRows, own: Rows, of: Rows, at: Floats, settings: Settin
 
 
 def _trust(
-    events: Events, of: Rows, broker_s: Floats, actors: ActorRows, rows: Rows, reach: Floats, settings: Settings
+    events: Events, of: Rows, broker_s: Floats, log_since: Floats, state: NDArray[np.void], reach: Floats, settings: Settings
 ) -> Floats:
     told = ~np.isnan(events.since)
-    state = actors.rows[rows]
     age = broker_s - np.where(told, events.since, state["first_seen"][of])
-    young = weighing.trust_floor(settings.trust_floor, float(broker_s.max()) - actors.log_since, settings.trust_age_s)
+    young = weighing.trust_floor(settings.trust_floor, broker_s.max() - log_since, settings.trust_age_s)
     floor = np.where(told, settings.trust_floor, young)
     return weighing.trust(age, state["active_days"][of].astype(float), reach[of], floor, settings.trust_age_s)
 

@@ -28,5 +28,5 @@ class Range:
         """Return records first..last-1 of this range."""
         return Range(
             self.topic, self.partition, self.offsets[first:last], self.timestamps_ms[first:last], self.keys[first:last],
-            self.values[first:last], self.offsets[first] if first else self.start,
+            self.values[first:last], self.offsets[first - 1] + 1 if first else self.start,
         )  # fmt: skip

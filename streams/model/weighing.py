@@ -18,9 +18,9 @@ RECIPROCITY_COST = 0.5
 FULL_FAVOUR = 0.026
 
 
-def trust_floor(floor: float, log_age_s: float, age_scale_s: float) -> float:
+def trust_floor(floor: float, log_age_s: Floats, age_scale_s: float) -> Floats:
     """Return the floor for actors whose age nobody told: near 1 in a young log, which can't tell old from new."""
-    return max(floor, 1.0 - log_age_s / age_scale_s)
+    return np.maximum(floor, 1.0 - log_age_s / age_scale_s)
 
 
 def trust(age_s: Floats, active_days: Floats, own_reach: Floats, floor: Floats, age_scale_s: float) -> Floats:

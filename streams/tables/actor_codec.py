@@ -15,7 +15,7 @@ import orjson
 from streams.columns.hashing import hash_names
 from streams.columns.index import Rows
 from streams.columns.pool import laid_out, ragged
-from streams.tables.actor_rows import OUTCOMES, ROW, TARGET, ActorRows
+from streams.tables.actor_rows import OUTCOMES, ROW, TARGET, ActorRows, Inputs
 
 VERSION = 1
 MARKER_KEY = b"\x00marker"
@@ -32,16 +32,16 @@ def encode_rows(table: ActorRows, rows: Rows) -> list[bytes]:
     return laid_out(head, [(table.targets.gather(rows)[0], counts)])
 
 
-def encode_marker(table: ActorRows) -> bytes:
-    """Return how far intake is: next offset and outcome counts per input topic, and when the log began."""
-    sources = {t: {"position": s.position, **s.outcomes} for t, s in table.sources.items()}
-    return orjson.dumps({"version": VERSION, "log_since": table.log_since, "sources": sources})
+def encode_marker(inputs: Inputs) -> bytes:
+    """Return how far intake of a partition is: next offset and outcome counts per input topic, and when the log began."""
+    sources = {t: {"position": s.position, **s.outcomes} for t, s in inputs.sources.items()}
+    return orjson.dumps({"version": VERSION, "log_since": inputs.log_since, "sources": sources})
 
 
-def take_id_blocks(table: ActorRows) -> tuple[list[bytes], list[bytes]]:
-    """Return the records of the id blocks touched since the last call."""
+def take_id_blocks(inputs: Inputs) -> tuple[list[bytes], list[bytes]]:
+    """Return the records of a partition's id blocks touched since the last call."""
     keys, values = [], []
-    for topic, source in table.sources.items():
+    for topic, source in inputs.sources.items():
         for block in sorted(source.duplicates.dirty_blocks):
             slot, value = source.duplicates.encode_block(block)
             keys.append(IDS_KEY + topic.encode() + b":" + slot)
@@ -50,8 +50,8 @@ def take_id_blocks(table: ActorRows) -> tuple[list[bytes], list[bytes]]:
     return keys, values
 
 
-def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-    """Apply changelog records in order; of one key the last wins.
+def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None], partition: int = 0) -> None:
+    """Apply changelog records of a partition in order; of one key the last wins.
 
     Raises:
         ValueError: a value is of another version.
@@ -62,23 +62,23 @@ def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None]
     for key, value in latest.items():
         if not key.startswith(b"\x00"):
             if value is None:
-                found = table.find(*hash_names([key]))
+                found = table.find(*hash_names([key]), partition)
                 table.remove(found[found >= 0])
             else:
                 rows.append((key, value))
         elif value is None:
             continue
         elif key == MARKER_KEY:
-            _load_marker(table, value)
+            _load_marker(table.inputs(partition), value)
         elif key.startswith(IDS_KEY):
             ids.setdefault(key[len(IDS_KEY) :].rpartition(b":")[0].decode(), []).append(value)
     for topic, blocks in ids.items():
-        table.source(topic).duplicates.load(blocks)
+        table.inputs(partition).source(topic).duplicates.load(blocks)
     if rows:
-        _load_rows(table, [k for k, _ in rows], [v for _, v in rows])
+        _load_rows(table, [k for k, _ in rows], [v for _, v in rows], partition)
 
 
-def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes]) -> None:
+def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes], partition: int) -> None:
     start, body = _PREFIX.size, _PREFIX.size + ROW.itemsize
     counts = np.empty(len(values), dtype=np.int64)
     for i, value in enumerate(values):
@@ -86,22 +86,22 @@ def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes]) -> None
             raise ValueError(f"actor row of version {value[0]}; expected {VERSION}: a newer release wrote this changelog")
         counts[i] = value[1]
     lo, hi = hash_names(keys)
-    rows, _ = table.find_or_add(lo, hi, keys, np.arange(len(keys)))
+    rows, _ = table.find_or_add(lo, hi, keys, np.arange(len(keys)), partition)
     table.rows[rows] = np.frombuffer(b"".join([v[start:body] for v in values]), ROW)
     targets = np.frombuffer(b"".join([v[body:] for v in values]), TARGET)
     starts = np.cumsum(counts) - counts
     table.targets.replace(rows, targets[ragged(starts, counts)], counts)
 
 
-def _load_marker(table: ActorRows, value: bytes) -> None:
+def _load_marker(inputs: Inputs, value: bytes) -> None:
     marker = orjson.loads(value)
     if marker["version"] != VERSION:
         raise ValueError(
             f"actors marker of version {marker['version']}; expected {VERSION}: a newer release wrote this changelog"
         )
-    table.log_since = marker["log_since"]
+    inputs.log_since = marker["log_since"]
     for topic, state in marker["sources"].items():
-        source = table.source(topic)
+        source = inputs.source(topic)
         if state["position"] >= source.position:
             source.position = state["position"]
             source.outcomes = {name: state[name] for name in OUTCOMES}

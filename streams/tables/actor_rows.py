@@ -1,4 +1,4 @@
-"""The actors table of one partition: how old, how busy, and whom an actor lately engaged with."""
+"""The actors table: how old, how busy, and whom an actor lately engaged with."""
 
 from __future__ import annotations
 
@@ -48,24 +48,60 @@ class Source:
     duplicates: DuplicateWindow = field(default_factory=DuplicateWindow)
 
 
-class ActorRows(KeyedRows):
-    """Actors of one partition, and the state of the input partitions of that number.
+@dataclass
+class Inputs:
+    """The input partitions of one number, as far as intake took them.
 
-    `log_since` is the broker time of the first record ever taken: how old the log is. `latest_day` is the newest broker day seen
-    since this worker has the partition, 0 before: until then nothing expires.
+    `log_since` is the broker time of the first record ever taken, epoch s: how old the log is. 0 before that.
+    """
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    log_since: float = 0.0
+
+    def source(self, topic: str) -> Source:
+        """Return the state of this partition of `topic`."""
+        return self.sources.setdefault(topic, Source())
+
+    def counts(self) -> dict[str, int]:
+        """Return outcomes summed over topics, and the position in each."""
+        counts: dict[str, int] = {}
+        for topic, source in self.sources.items():
+            counts[f"position:{topic}"] = source.position
+            for name, n in source.outcomes.items():
+                counts[name] = counts.get(name, 0) + n
+        return counts
+
+
+class ActorRows(KeyedRows):
+    """Actors of the owned partitions, and how far their input is taken.
+
+    `latest_day` is the newest broker day seen since this process began, 0 before: until then nothing expires.
     """
 
     def __init__(self) -> None:
         super().__init__(ROW)
         self.targets = Pool(TARGET, MOST_TARGETS)
-        self.sources: dict[str, Source] = {}
-        self.log_since = 0.0
         self.latest_day = 0
+        self._inputs: dict[int, Inputs] = {}
 
     @property
     def nbytes(self) -> int:
         """Bytes of rows, targets and duplicate windows."""
-        return super().nbytes + self.targets.nbytes + sum(s.duplicates.nbytes for s in self.sources.values())
+        return super().nbytes + self.targets.nbytes + self.window_nbytes
+
+    @property
+    def window_nbytes(self) -> int:
+        """Bytes of the duplicate windows."""
+        return sum(source.duplicates.nbytes for inputs in self._inputs.values() for source in inputs.sources.values())
+
+    def inputs(self, partition: int = 0) -> Inputs:
+        """Return the state of the input partitions of a number."""
+        return self._inputs.setdefault(partition, Inputs())
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition."""
+        self._inputs.pop(partition, None)
+        self.remove(self.live_of(partition))
 
     def _reserve(self, rows: int) -> None:
         self.targets.reserve_rows(rows)
@@ -74,7 +110,3 @@ class ActorRows(KeyedRows):
         """Free rows and their targets."""
         self.targets.clear(rows)
         super().remove(rows)
-
-    def source(self, topic: str) -> Source:
-        """Return the state of this partition of `topic`."""
-        return self.sources.setdefault(topic, Source())

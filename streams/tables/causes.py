@@ -30,6 +30,10 @@ class Noted:
     actor: Rows
     names: Texts
 
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        """Forget the others."""
+        self.row, self.weight, self.kind, self.actor = self.row[mask], self.weight[mask], self.kind[mask], self.actor[mask]
+
 
 def note_causes(table: EntityRows, rows: Rows, batch: Joined, chosen: Rows) -> None:
     """Remember the engagements just folded; ones taken back are no cause of a rise."""

@@ -7,15 +7,14 @@ Row value, little-endian:
     exact: PERSON[people]; sketch: SKETCH
     for each cause: weight f64, kind u8, length u16, the actor's entity name
 
-The marker's key can't be an entity's name: it starts with a zero byte. Its value says up to where the rows written before
-it are complete (`design.md` 3.3).
+`marker` has the one other record.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,47 +25,9 @@ from streams.columns.pool import laid_out
 from streams.tables.entity_rows import PERSON, ROW, SKETCH, EntityRows
 
 VERSION = 1
-MARKER_KEY = b"\x00marker"
 _PREFIX = struct.Struct("<BBBB")
 _HEAD = np.dtype([("version", "u1"), ("form", "u1"), ("people", "u1"), ("causes", "u1"), ("row", ROW)])
 _CAUSE = struct.Struct("<dBH")
-_MARKER = struct.Struct("<BxHIqd")
-_SOURCE = struct.Struct("<HIq")
-
-
-@dataclass
-class Marker:
-    """How far a partition is durable: O, H per source (topic, partition), and the watermark."""
-
-    folded: int = -1
-    applied: dict[tuple[str, int], int] = field(default_factory=dict)
-    watermark: float = 0.0
-
-    def encode(self) -> bytes:
-        """Return the marker's value."""
-        parts = [_MARKER.pack(VERSION, len(self.applied), 0, self.folded, self.watermark)]
-        for (topic, partition), offset in sorted(self.applied.items()):
-            name = topic.encode()
-            parts.append(_SOURCE.pack(len(name), partition, offset) + name)
-        return b"".join(parts)
-
-    @classmethod
-    def decode(cls, value: bytes) -> Marker:
-        """Return the marker in `value`.
-
-        Raises:
-            ValueError: another version wrote it.
-        """
-        version, sources, _, folded, watermark = _MARKER.unpack_from(value)
-        if version != VERSION:
-            raise ValueError(f"marker of version {version}; expected {VERSION}: a newer release wrote this changelog")
-        position, applied = _MARKER.size, {}
-        for _ in range(sources):
-            length, partition, offset = _SOURCE.unpack_from(value, position)
-            position += _SOURCE.size
-            applied[(value[position : position + length].decode(), partition)] = offset
-            position += length
-        return cls(folded, applied, watermark)
 
 
 def encode_rows(table: EntityRows, rows: Rows) -> list[bytes]:

@@ -13,8 +13,8 @@ from streams.tables.entity_codec import DecodedRows, decode_rows
 from streams.tables.entity_rows import EntityRows
 
 
-def load_rows(table: EntityRows, keys: Sequence[bytes], values: Sequence[bytes]) -> Rows:
-    """Apply changelog rows to a table, of each key the one with the highest `off`; return the rows whose record was stale.
+def load_rows(table: EntityRows, keys: Sequence[bytes], values: Sequence[bytes], partition: int = 0) -> Rows:
+    """Apply changelog rows of a partition, of each key the one with the highest `off`; return the rows whose record was stale.
 
     A stale record after a newer one (a worker that had lost the partition wrote it) would win once Kafka compacts, so the
     caller writes the rows returned again (`design.md` 3.8).
@@ -24,12 +24,12 @@ def load_rows(table: EntityRows, keys: Sequence[bytes], values: Sequence[bytes])
     off = decoded.rows["off"]
     sequence = np.arange(len(keys))
     newest = _last_of_key(np.lexsort((sequence, off, hi, lo)), lo, hi)
-    rows, new = table.find_or_add(lo[newest], hi[newest], keys, newest)
+    rows, new = table.find_or_add(lo[newest], hi[newest], keys, newest, partition)
     table.rows["off"][new] = -1
     wins = off[newest] >= table.rows["off"][rows]
     _store(table, rows[wins], newest[wins], decoded)
     last = _last_of_key(np.lexsort((sequence, hi, lo)), lo, hi)
-    held = table.find(lo[last], hi[last])
+    held = table.find(lo[last], hi[last], partition)
     return held[off[last] < table.rows["off"][held]]
 
 

@@ -13,6 +13,7 @@ from streams.columns.pool import Pool, grown
 from streams.model import decay, scoring, sketch
 from streams.settings import Settings
 from streams.tables.keyed import KeyedRows
+from streams.tables.marker import Marker
 
 if TYPE_CHECKING:
     from streams.tables.causes import Noted
@@ -55,11 +56,7 @@ SKETCH = np.dtype(
 
 
 class EntityRows(KeyedRows):
-    """Entities of one partition, and how far the partition's log has been folded.
-
-    `folded` is O of `design.md` 3: the highest engagements offset folded. `applied` is H: the highest event offset applied
-    for each source (topic, partition).
-    """
+    """Entities of the owned partitions, and how far each partition's log has been folded."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(ROW)
@@ -74,14 +71,28 @@ class EntityRows(KeyedRows):
         # row -> the largest contributions since the last change event: (weight, kind, actor's entity name)
         self.causes: dict[int, list[tuple[float, int, bytes]]] = {}
         self.noted: list[Noted] = []  # contributions since the last flush, not yet resolved to names
-        self.folded = -1
-        self.applied: dict[tuple[str, int], int] = {}
-        self.watermark = 0.0
+        self._logs: dict[int, Marker] = {}
 
     @property
     def nbytes(self) -> int:
         """Bytes of everything but pending causes."""
         return super().nbytes + self.people.nbytes + self.sketch_of.nbytes + self.sketches.nbytes
+
+    def log(self, partition: int = 0) -> Marker:
+        """Return how far a partition's log has been folded."""
+        return self._logs.setdefault(partition, Marker())
+
+    @property
+    def partitions(self) -> list[int]:
+        """Partitions that anything was folded or loaded of."""
+        return sorted(self._logs)
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition."""
+        self._logs.pop(partition, None)
+        for noted in self.noted:
+            noted.keep(self.part[noted.row] != partition)
+        self.remove(self.live_of(partition))
 
     def _reserve(self, rows: int) -> None:
         self.people.reserve_rows(rows)

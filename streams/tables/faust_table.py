@@ -24,6 +24,9 @@ class PartitionState(Protocol):
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Apply changelog records in order."""
 
+    def drop(self) -> None:
+        """Forget the partition."""
+
 
 S = TypeVar("S", bound=PartitionState)
 
@@ -71,7 +74,9 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
         """Drop what belongs to another worker now."""
         for tp in revoked:
             if tp.topic == self.table.changelog_topic.get_topic_name():
-                self.partitions.pop(tp.partition, None)
+                state = self.partitions.pop(tp.partition, None)
+                if state is not None:
+                    state.drop()
                 self._offsets.pop(tp, None)
 
     async def backup_partition(self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
@@ -82,6 +87,8 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
 
     def reset_state(self) -> None:
         """Forget everything; the changelog has it."""
+        for state in self.partitions.values():
+            state.drop()
         self.partitions.clear()
         self._offsets.clear()
 

@@ -1,4 +1,4 @@
-"""What a flush writes of one partition: changelog rows, and the public score of every touched entity.
+"""What a flush writes: changelog rows, and the public score of every touched entity.
 
 Every touched entity's score is written; a *change event* rides on it when the score moved far enough (`model.md` 5). A row
 is encoded after its change was decided, so a crash can't swallow one: a recovered row that was not folded since says again
@@ -7,56 +7,55 @@ what it said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from streams.columns.grouping import where_true
+from streams.columns.grouping import slices, where_true
 from streams.columns.index import Rows
 from streams.entities import id_of
 from streams.events.engagements import KINDS
 from streams.model import scoring
 from streams.tables.causes import settle_causes
-from streams.tables.entity_codec import Marker, encode_rows
+from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.score_records import Change, ScoreRecord, records_of, rendered
 
 HYSTERESIS = 0.2
-PART_ROWS = 8192  # about 40 ms of work: others must get their turn
+PIECE_ROWS = 8192  # about 40 ms of work: others must get their turn
 
 
 @dataclass(slots=True)
 class Flush:
-    """Entities with their row and score records, and the marker that may be written once those are acknowledged."""
+    """Entities with their row and score records, by partition: of `parts[p]` is the slice that is p's."""
 
     keys: list[bytes]
     rows: list[bytes]
     scores: list[ScoreRecord]
-    marker: Marker
+    parts: dict[int, slice]
 
 
-def flush_parts(table: EntityRows) -> Iterator[Flush]:
-    """Yield what was touched before the first part was asked for, at least one part.
+def flush_pieces(table: EntityRows, partitions: Sequence[int]) -> Iterator[Flush]:
+    """Yield what was touched in partitions before the first piece was asked for; rows dropped meanwhile are left out.
 
-    The first part's marker holds when all parts are durable: the rows of later ones may hold more than it says, never less.
+    What their markers said then holds when all pieces are durable: a row may hold more than its marker says, never less.
     """
-    rows = where_true(table.dirty)
-    yield take_flush(table, rows[:PART_ROWS])
-    for first in range(PART_ROWS, len(rows), PART_ROWS):
-        yield take_flush(table, rows[first : first + PART_ROWS])
+    rows = table.touched(partitions)
+    for first in range(0, len(rows), PIECE_ROWS):
+        piece = rows[first : first + PIECE_ROWS]
+        yield take_flush(table, piece[table.dirty[piece] & np.isin(table.part[piece], partitions)])
 
 
 def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
-    """Return what was touched since the last flush, or of that only `rows`, and mark it clean."""
+    """Return what was touched since the last flush, or of that only `rows`, sorted by partition, and mark it clean."""
     settle_causes(table)
-    marker = Marker(table.folded, dict(table.applied), table.watermark)
     if rows is None:
-        rows = where_true(table.dirty)
+        rows = table.touched(table.partitions)
     if not len(rows):
-        return Flush([], [], [], marker)
+        return Flush([], [], [], {})
     keys = table.names.get(rows)
     state = table.rows[rows]
     scores = _scores(table, rows, state)
@@ -67,7 +66,7 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
         records[i] = records[i]._replace(change=change)
     table.dirty[rows] = False
     table.folded_since[rows] = False
-    return Flush(keys, encode_rows(table, rows), records, marker)
+    return Flush(keys, encode_rows(table, rows), records, slices(table.part[rows]))
 
 
 def current_scores(table: EntityRows, rows: Rows) -> list[ScoreRecord]:

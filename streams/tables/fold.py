@@ -1,4 +1,4 @@
-"""Folding `engagements` records into a partition's entities: `design.md` 3.4, vectorised.
+"""Folding `engagements` records into their entities: `design.md` 3.4, vectorised.
 
 A record at offset o is folded once: engagements whose event was applied before (e <= H of their source) are dropped, rows that
 already hold o (they were recovered from a changelog ahead of the marker) are left as they are, and every row that a record
@@ -21,14 +21,26 @@ from streams.tables.fold_reach import fold_reach, people_of
 from streams.tables.joined import Joined, join
 
 
-def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[int]) -> None:
-    """Fold records that stand, in this order, at ascending `offsets` of this partition of the engagements topic."""
-    known = sum(offset <= table.folded for offset in offsets)
-    records, offsets = records[known:], offsets[known:]
-    if not records:
+def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[int], parts: Sequence[int] | None = None) -> None:
+    """Fold records of the engagements topic.
+
+    Args:
+        table: what they are folded into.
+        records: of each partition in the order of their offsets.
+        offsets: where each stands in its partition.
+        parts: partition of each; all of 0 by default.
+    """
+    unread = [
+        (record, offset, part, log)
+        for record, offset, part in zip(records, offsets, parts or [0] * len(records), strict=True)
+        if offset > (log := table.log(part)).folded
+    ]
+    if not unread:
         return
-    batch = join(records, offsets, table.applied)
-    table.folded = offsets[-1]
+    records, offsets, parts, logs = zip(*unread, strict=True)
+    batch = join(records, offsets, parts, logs)
+    for offset, log in zip(offsets, logs, strict=True):
+        log.folded = max(log.folded, offset)
     named, position = distinct_numbers(batch.target, len(batch.names))
     rows = _rows_of(table, batch, named, position)
     found = rows >= 0
@@ -45,23 +57,27 @@ def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[in
     np.maximum.at(latest, position, batch.offset[chosen])
     table.rows["off"][rows] = latest
     table.folded_since[rows] = True
-    table.watermark = max(table.watermark, float(batch.at[chosen].max()))
+    for part in set(parts):
+        log, at = table.log(part), batch.at[chosen[batch.part[chosen] == part]]
+        log.watermark = max(log.watermark, float(at.max(initial=0.0)))
 
 
 def _rows_of(table: EntityRows, batch: Joined, named: Rows, position: Rows) -> Rows:
     """Return the row of each named entity; those that nothing fresh is for are not made, and are -1 when missing."""
     lo, hi = batch.lo[named], batch.hi[named]
+    part = np.empty(len(named), dtype=np.int64)
+    part[position] = batch.part  # an entity's engagements are all in its own partition
     rows = np.full(len(named), -1, dtype=np.int64)
     first_fresh = np.full(len(named), np.iinfo(np.int64).max)
     np.minimum.at(first_fresh, position[batch.fresh], batch.offset[batch.fresh])
     wanted = first_fresh < np.iinfo(np.int64).max
     make, skip = where_true(wanted), where_true(~wanted)
-    rows[make], new = table.find_or_add(lo[make], hi[make], batch.names, named[make])
+    rows[make], new = table.find_or_add(lo[make], hi[make], batch.names, named[make], part[make])
     table.rows["off"][new] = -1
     table.rows["published"][new] = 1.0
     made = make[np.isin(rows[make], new)] if len(new) else new
     table.rows["born"][rows[made]] = first_fresh[made]
-    rows[skip] = table.find(lo[skip], hi[skip])
+    rows[skip] = table.find(lo[skip], hi[skip], part[skip])
     return rows
 
 

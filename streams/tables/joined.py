@@ -1,4 +1,4 @@
-"""Engagements of one or several records of a partition, in log order, as one batch to fold.
+"""Engagements of several records, of each partition in log order, as one batch to fold.
 
 A range fetched while draining holds many records that name the same entities; joined, each entity is looked up and merged once.
 """
@@ -16,6 +16,7 @@ from streams.columns.hashing import Hashes
 from streams.columns.index import Rows
 from streams.columns.texts import Texts
 from streams.events.engagements import KIND_MASK, UNDO_BIT, Engagements
+from streams.tables.marker import Marker
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class Joined:
     """Columns of n engagements and m names."""
 
     offset: NDArray[np.int64]  # of the record each engagement is in
+    part: NDArray[np.int64]  # its partition
     fresh: NDArray[np.bool_]  # whether its event was not applied before
     at: NDArray[np.float64]
     weight: NDArray[np.float64]
@@ -36,11 +38,11 @@ class Joined:
     names: Texts
 
 
-def join(records: Sequence[Engagements], offsets: Sequence[int], applied: dict[tuple[str, int], int]) -> Joined:
-    """Join records, in log order; raises `applied` (H of `design.md` 3) by what they hold."""
+def join(records: Sequence[Engagements], offsets: Sequence[int], parts: Sequence[int], logs: Sequence[Marker]) -> Joined:
+    """Join records, of each partition in log order; raises H of `design.md` 3 in their partitions' `logs` by what they hold."""
     fresh = []
-    for record in records:
-        source = (record.source_topic, record.source_partition)
+    for record, log in zip(records, logs, strict=True):
+        source, applied = (record.source_topic, record.source_partition), log.applied
         event_offsets = record.offsets
         fresh.append(event_offsets > applied.get(source, -1))
         if len(event_offsets):
@@ -56,8 +58,10 @@ def join(records: Sequence[Engagements], offsets: Sequence[int], applied: dict[t
         actor = place[np.concatenate([r.actor + s for r, s in zip(records, starts, strict=True)])]
         lo, hi = lo[kept], hi[kept]
         names = Texts.concatenated([r.names for r in records]).pick(kept)
+    lengths = [len(r) for r in records]
     return Joined(
-        offset=np.repeat(np.array(offsets, dtype=np.int64), [len(r) for r in records]),
+        offset=np.array(offsets, dtype=np.int64).repeat(lengths),
+        part=np.array(parts, dtype=np.int64).repeat(lengths),
         fresh=np.concatenate(fresh),
         at=np.concatenate([r.at for r in records]),
         weight=np.concatenate([r.weight for r in records]),

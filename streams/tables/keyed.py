@@ -1,22 +1,34 @@
-"""Rows found by a 128-bit hash: what the actors and the entities table have in common."""
+"""Rows found by partition and 128-bit hash: what the actors and the entities table have in common.
+
+One table holds the rows of all partitions that a worker owns, so that a batch is one pass over them however many there are. A
+row belongs to one partition: its changelog, and its life.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.columns.grouping import where_true
+from streams.columns.grouping import stable_order, where_true
 from streams.columns.hashing import Hashes
 from streams.columns.index import HashIndex, Rows
 from streams.columns.pool import grown
 from streams.columns.texts import Texts
 from streams.tables.names import Names
 
+_SALT = np.uint64(0x9E3779B97F4A7C15)
+Parts = NDArray[np.int64]  # a partition number each
+
+
+def _salted(lo: Hashes, part: Parts | int) -> Hashes:
+    """Return low halves that differ by partition: of one name a row each may be in several."""
+    return lo ^ (np.asarray(part, dtype=np.uint64) * _SALT)
+
 
 class KeyedRows:
-    """A structured array of rows, their hashes, names, a dirty mark, and a free list.
+    """A structured array of rows, their partitions, hashes, names, a dirty mark, and a free list.
 
     Args:
         dtype: of a row; what the changelog stores.
@@ -26,6 +38,7 @@ class KeyedRows:
         self.rows: NDArray[np.void] = np.zeros(64, dtype=dtype)
         self.lo: Hashes = np.zeros(64, dtype=np.uint64)
         self.hi: Hashes = np.zeros(64, dtype=np.uint64)
+        self.part: NDArray[np.uint16] = np.zeros(64, dtype=np.uint16)
         self.used: NDArray[np.bool_] = np.zeros(64, dtype=bool)
         self.dirty: NDArray[np.bool_] = np.zeros(64, dtype=bool)
         self.names = Names()
@@ -40,18 +53,30 @@ class KeyedRows:
     @property
     def nbytes(self) -> int:
         """Bytes of all columns, the names and the index."""
-        columns = (self.rows, self.lo, self.hi, self.used, self.dirty)
+        columns = (self.rows, self.lo, self.hi, self.part, self.used, self.dirty)
         return sum(c.nbytes for c in columns) + self.names.nbytes + self._index.nbytes
 
     def live(self) -> Rows:
         """Return the numbers of all rows in use, ascending."""
         return where_true(self.used[: self._end])
 
-    def find(self, lo: Hashes, hi: Hashes) -> Rows:
-        """Return the row of each hash, or -1."""
-        return self._index.find(lo, hi, self.lo, self.hi)
+    def live_of(self, partition: int) -> Rows:
+        """Return the numbers of a partition's rows, ascending."""
+        return where_true(self.used[: self._end] & (self.part[: self._end] == partition))
 
-    def find_or_add(self, lo: Hashes, hi: Hashes, names: Sequence[bytes], which: Rows) -> tuple[Rows, Rows]:
+    def touched(self, partitions: Iterable[int]) -> Rows:
+        """Return the dirty rows of partitions, by partition."""
+        rows = where_true(self.dirty[: self._end])
+        rows = rows[np.isin(self.part[rows], list(partitions))]
+        return rows[stable_order(self.part[rows])]
+
+    def find(self, lo: Hashes, hi: Hashes, part: Parts | int = 0) -> Rows:
+        """Return the row of each hash in its partition, or -1."""
+        return self._index.find(_salted(lo, part), hi, self.lo, self.hi)
+
+    def find_or_add(
+        self, lo: Hashes, hi: Hashes, names: Sequence[bytes], which: Rows, part: Parts | int = 0
+    ) -> tuple[Rows, Rows]:
         """Return the row of each of a batch of distinct hashes, and which of these rows are new.
 
         Args:
@@ -59,14 +84,16 @@ class KeyedRows:
             hi: high halves.
             names: where the names of new rows are.
             which: index into `names` of each hash, shape (n,).
+            part: partition of each hash, or of all.
         """
-        rows = self.find(lo, hi)
+        rows = self.find(lo, hi, part)
         missing = where_true(rows < 0)
         if not len(missing):
             return rows, missing
         new = self._allocate(len(missing))
         rows[missing] = new
-        self.lo[new], self.hi[new] = lo[missing], hi[missing]
+        part = np.broadcast_to(part, len(rows))[missing]
+        self.lo[new], self.hi[new], self.part[new] = _salted(lo[missing], part), hi[missing], part
         self.rows[new] = np.zeros(1, dtype=self.rows.dtype)
         self.used[new] = True
         self.names.put(new, Texts.of(names).pick(which[missing]))
@@ -78,7 +105,7 @@ class KeyedRows:
         numbers = [self._free.pop() for _ in range(reused)]
         fresh = np.arange(self._end, self._end + count - reused)
         self._end += len(fresh)
-        for name in ("rows", "lo", "hi", "used", "dirty"):
+        for name in ("rows", "lo", "hi", "part", "used", "dirty"):
             setattr(self, name, grown(getattr(self, name), self._end))
         self._reserve(self._end)
         return np.concatenate([np.array(numbers, dtype=np.int64), fresh])
@@ -92,20 +119,25 @@ class KeyedRows:
         self._walked = first + size
         return slice(first, min(first + size, self._end))
 
-    def expired(self, size: int, is_old: Callable[[NDArray[np.void]], NDArray[np.bool_]]) -> list[bytes]:
-        """Free the clean rows of the next slice that are old; return their names.
+    def expired(
+        self, size: int, partitions: Iterable[int], is_old: Callable[[slice], NDArray[np.bool_]]
+    ) -> dict[int, list[bytes]]:
+        """Free the clean rows of the next slice that are old; return their names by partition.
 
         Args:
             size: rows to look at.
-            is_old: which of these rows are.
+            partitions: of these only.
+            is_old: which of a slice of rows are.
         """
         part = self.next_slice(size)
-        rows = part.start + where_true(self.used[part] & ~self.dirty[part] & is_old(self.rows[part]))
-        if not len(rows):
-            return []
-        names = self.names.get(rows)
-        self.remove(rows)
-        return names
+        rows = part.start + where_true(self.used[part] & ~self.dirty[part] & is_old(part))
+        rows = rows[np.isin(self.part[rows], list(partitions))]
+        gone: dict[int, list[bytes]] = {}
+        for p, name in zip(self.part[rows].tolist(), self.names.get(rows), strict=True):
+            gone.setdefault(p, []).append(name)
+        if len(rows):
+            self.remove(rows)
+        return gone
 
     def remove(self, rows: Rows) -> None:
         """Free distinct rows; their index slots die with their hashes."""

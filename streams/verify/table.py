@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from streams.kafka.topics import read_topic
 from streams.settings import Settings
-from streams.tables.entity_codec import MARKER_KEY, Marker, decode_rows
+from streams.tables.entity_codec import decode_rows
 from streams.tables.entity_rows import ROW
+from streams.tables.marker import MARKER_KEY, Marker
 
 _AT_ONCE = 5000
 

@@ -26,6 +26,7 @@ from harness import Deployment, Load, Record, deployment, lively_events, send
 from streams.columns.hashing import hash_names
 from streams.events.engagements import Engagements, decode
 from streams.intake.take import take
+from streams.kafka.range import Range
 from streams.kafka.topics import read_topic
 from streams.settings import Settings
 from streams.tables import actor_codec
@@ -250,8 +251,9 @@ class Partition:
         offset = next(self._offsets)
         event = {"id": f"e{offset}", "kind": kind, "actor": actor, "author": author, "at": at_s} | more
         value = json.dumps(event).encode()
-        taken = take("events", 0, [offset], [int(at_s * 1000)], [value], self.actors, self.entities, self.settings)
-        fold(self.entities, list(taken.engagements.values()), [offset] * len(taken.engagements))
+        content = Range("events", 0, [offset], [int(at_s * 1000)], [None], [value], offset)
+        taken = take([content], self.actors, self.entities, self.settings)
+        fold(self.entities, [record for _, record in taken.engagements], [offset] * len(taken.engagements))
 
     def reach(self, account: str) -> float:
         """Return R of an account at the time of its latest event."""

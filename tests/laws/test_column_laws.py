@@ -16,11 +16,12 @@ from streams.columns.pool import Pool
 from streams.events.duplicates import WINDOW, DuplicateWindow, event_hashes
 from streams.events.engagements import decode, encode
 from streams.events.split import split as split_record
-from streams.tables.entity_codec import Marker, decode_rows, encode_rows
+from streams.tables.entity_codec import decode_rows, encode_rows
 from streams.tables.entity_load import load_rows
 from streams.tables.entity_rows import ROW, EntityRows
 from streams.tables.fold import fold
 from streams.tables.keyed import KeyedRows
+from streams.tables.marker import Marker
 
 KEYS = st.binary(max_size=40) | st.text(max_size=12).map(str.encode)
 
@@ -177,7 +178,7 @@ def test_rows_come_back_from_the_changelog_and_fold_on_as_if_nothing_had_happene
     recovered = EntityRows(SETTINGS)
     assert len(load_rows(recovered, keys, values)) == 0
     assert rows_by_name(table) == rows_by_name(recovered)
-    recovered.folded, recovered.applied = table.folded, dict(table.applied)
+    recovered.log().folded, recovered.log().applied = table.log().folded, dict(table.log().applied)
     for offset, part in enumerate(half[1:], 1):
         fold(table, [record_of(part)], [offset])
         fold(recovered, [record_of(part)], [offset])

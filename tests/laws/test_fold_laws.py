@@ -108,12 +108,12 @@ def test_rows_ahead_of_the_marker_are_folded_once(log, cuts, ahead):
     # Recovery may bring back rows newer than the marker: some entities have folded the tail already, others not.
     parts = split(log, cuts)
     whole, table = folded(parts), folded(parts[: len(parts) // 2])
-    folded_until, applied = table.folded, dict(table.applied)
+    marker = table.log().copy()
     for offset in range(len(parts) // 2, len(parts)):
         chosen = [x for x in parts[offset] if x.target != b"topic:t"]  # the entities whose rows were written
         if chosen:
             fold(table, [record_of(chosen)], [offset])
-    table.folded, table.applied = folded_until, applied
+    table.log().folded, table.log().applied = marker.folded, marker.applied
     for offset in range(len(parts) // 2, len(parts)):
         fold(table, [record_of(parts[offset])], [offset])
     assert_same_rows(whole, table)

@@ -14,10 +14,10 @@ from streams.columns.hashing import hash_names
 from streams.columns.texts import Texts
 from streams.events.engagements import SHARE, TWEET, Engagements
 from streams.settings import Settings
-from streams.tables.entity_codec import MARKER_KEY, Marker
 from streams.tables.entity_rows import EntityRows
-from streams.tables.flush import Flush, take_flush
+from streams.tables.flush import Flush, flush_pieces, take_flush
 from streams.tables.fold import fold
+from streams.tables.marker import MARKER_KEY, Marker
 from streams.tables.states import EntityState
 
 AT_S = 1.7e9
@@ -31,7 +31,7 @@ class Scored:
     """A partition's entities, to which new people each add a chosen weight."""
 
     def __init__(self, **settings: Any) -> None:
-        self.state = EntityState(Settings(**settings), 0)
+        self.state = EntityState(EntityRows(Settings(**settings)), 0)
         self._people, self._offsets = count(), count()
         self.records: list[tuple[int, Engagements]] = []
 
@@ -163,7 +163,7 @@ def test_causes_wait_for_the_change_they_led_to_also_over_a_restart():
     scored.engage(0.04, actor="account:early")
     flush = take_flush(scored.table)
     recovered = Scored()
-    recovered.state.load([*flush.keys, MARKER_KEY], [*flush.rows, flush.marker.encode()])
+    recovered.state.load([*flush.keys, MARKER_KEY], [*flush.rows, scored.table.log().encode()])
     for s in (scored, recovered):
         s.records, s._offsets = [], count(1)
         s.engage(0.5, actor="account:late")
@@ -171,9 +171,9 @@ def test_causes_wait_for_the_change_they_led_to_also_over_a_restart():
         assert [c["actor"] for c in change["causes"]] == ["late", "early"]
 
 
-def test_a_flush_takes_what_was_touched_since_the_last_and_an_empty_one_only_a_marker():
+def test_a_flush_takes_what_was_touched_since_the_last_and_an_empty_one_nothing():
     scored = Scored()
-    assert Flush([], [], [], Marker()) == take_flush(scored.table)
+    assert Flush([], [], [], {}) == take_flush(scored.table)
     scored.engage(0.5, "account:ann")
     scored.engage(0.5, "account:ben")
     assert {"account:ann", "account:ben"} == set(scored.flush())
@@ -181,16 +181,24 @@ def test_a_flush_takes_what_was_touched_since_the_last_and_an_empty_one_only_a_m
     assert {"account:ben"} == set(scored.flush())
     flush = take_flush(scored.table)
     assert (flush.keys, flush.rows, flush.scores) == ([], [], [])
-    assert Marker(2, {("events", 0): 2}, AT_S) == flush.marker
+    assert Marker(2, {("events", 0): 2}, AT_S) == scored.table.log()
 
 
-def test_the_marker_is_of_what_the_rows_hold_when_it_is_taken():
-    scored = Scored()
-    scored.engage(0.5)
-    flush = take_flush(scored.table)
-    scored.engage(0.5)
-    assert flush.marker.folded == 0
-    assert flush.marker.applied == {("events", 0): 0}
+def test_a_flush_is_of_its_partitions_and_says_which_records_are_whose():
+    table = EntityRows(Settings())
+    ann, ben = Scored(), Scored()
+    ann.engage(0.5, "account:ann")
+    ben.engage(0.5, "account:ben")
+    fold(table, [ann.records[0][1], ben.records[0][1]], [0, 0], [3, 1])
+    assert (table.log(3).folded, table.log(1).folded, table.log(0).folded) == (0, 0, -1)
+    (flush,) = flush_pieces(table, [1, 3])
+    assert {p: flush.keys[part] for p, part in flush.parts.items()} == {1: [b"account:ben"], 3: [b"account:ann"]}
+    table.dirty[:] = table.used
+    (flush,) = flush_pieces(table, [3])
+    assert flush.keys == [b"account:ann"]
+    table.drop(3)
+    assert table.names.get(table.live()) == [b"account:ben"]
+    assert list(flush_pieces(table, [3])) == []
 
 
 def test_a_row_recovered_ahead_of_its_marker_says_its_change_again_until_something_new_is_folded():
@@ -199,7 +207,7 @@ def test_a_row_recovered_ahead_of_its_marker_says_its_change_again_until_somethi
     before_crash = take_flush(scored.table)  # its row was written, its score and the marker were not
     told = by_entity(before_crash)["account:ben"]
 
-    recovered = EntityState(Settings(), 0)
+    recovered = EntityState(EntityRows(Settings()), 0)
     recovered.load(before_crash.keys, before_crash.rows)
     offset, record = scored.records[0]
     fold(recovered.table, [record], [offset])  # the marker is behind, so the record is read again
@@ -222,9 +230,9 @@ def test_rows_are_what_a_restart_needs_to_go_on():
     for n in range(40):  # beyond the exact set
         scored.engage(0.3, actor=f"account:p{n}")
     flush = take_flush(scored.table)
-    recovered = EntityState(Settings(), 0)
-    recovered.load([*flush.keys, MARKER_KEY], [*flush.rows, flush.marker.encode()])
-    assert recovered.table.folded == 39
+    recovered = EntityState(EntityRows(Settings()), 0)
+    recovered.load([*flush.keys, MARKER_KEY], [*flush.rows, scored.table.log().encode()])
+    assert recovered.log.folded == 39
     recovered.table.dirty[:] = recovered.table.used
     told, again = by_entity(flush)["account:ben"], by_entity(take_flush(recovered.table))["account:ben"]
     del told["change"]["causes"], again["change"]["causes"]

@@ -12,6 +12,7 @@ from kafka.partitioner.default import murmur2
 
 from streams.events.engagements import KIND_MASK, KINDS, UNDO_BIT, Engagements, decode, encode
 from streams.intake.take import take
+from streams.kafka.range import Range
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import EntityRows
@@ -33,20 +34,19 @@ class Partition:
     @property
     def outcomes(self) -> dict[str, int]:
         """Outcomes that happened."""
-        return {name: n for name, n in self.actors.source("events").outcomes.items() if n}
+        return {name: n for name, n in self.actors.inputs().source("events").outcomes.items() if n}
 
     def send(self, *events: dict[str, Any], broker_s: float = NOW_S) -> dict[int, Engagements]:
         """Take events as one range; return the records for each partition."""
         values = [json.dumps({"id": f"e{next(self._ids)}", "at": broker_s} | event).encode() for event in events]
-        offsets = range(self._offset, self._offset + len(values))
+        offsets, stamps = [*range(self._offset, self._offset + len(values))], [int(broker_s * 1000)] * len(values)
         self._offset += len(values)
-        taken = take(
-            "events", 0, offsets, [int(broker_s * 1000)] * len(values), values, self.actors, self.entities, self.settings
-        )
-        for record in taken.engagements.values():
+        content = Range("events", 0, offsets, stamps, [None] * len(values), [*values], offsets[0])
+        taken = take([content], self.actors, self.entities, self.settings)
+        for _, record in taken.engagements:
             fold(self.entities, [decode(encode(record))], [self._folded])
             self._folded += 1
-        return taken.engagements
+        return dict(taken.engagements)
 
     def factors(self, *events: dict[str, Any], broker_s: float = NOW_S) -> list[dict[str, float]]:
         """Take events as one range; return the factors of each accepted one, in order."""
@@ -222,7 +222,7 @@ def test_every_record_has_one_outcome():
     like = event("ann", "ben", id="same")
     partition.send(like, like, event("ann", "ann"), event("ann", "ben", "poke"), event("ann", "ben", at=NOW_S + 99))
     assert partition.outcomes == {"applied": 2, "duplicate": 1, "self": 1, "refused": 1, "clamped": 1}
-    assert partition.actors.source("events").position == 5
+    assert partition.actors.inputs().source("events").position == 5
 
 
 def test_a_refused_or_selfish_event_does_not_make_a_later_one_with_its_id_a_duplicate():
@@ -279,3 +279,36 @@ def test_an_entity_is_placed_as_kafka_places_its_account_or_its_name():
 def home(key: bytes, partitions: int) -> int:
     """Return where Kafka's default partitioner puts a key."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def ranges(*parts: list[dict[str, Any]], first: int = 0) -> list[Range]:
+    """Return a range for each partition, from 0 up, with these events."""
+    return [
+        Range(
+            "events", p, [*range(first, first + len(part))], [int(NOW_S * 1000)] * len(part), [None] * len(part),
+            [json.dumps({"id": f"{p}.{first}.{i}", "at": NOW_S} | event).encode() for i, event in enumerate(part)], first,
+        )
+        for p, part in enumerate(parts)
+    ]  # fmt: skip
+
+
+def test_ranges_of_several_partitions_give_together_what_each_gives_alone():
+    settings = Settings(partitions=3)
+    like, again = event("ann", "ben", tags=["x"]), event("ann", "ben", id="again")
+    parts = [[like, again, again], [event("ann", "cat"), event("ben", "ann", "poke")], [event("cat", "cat"), event("dan", "ben")]]
+    together = ActorRows()
+    taken = [take(ranges(*parts, first=first), together, EntityRows(settings), settings) for first in (0, 10)]
+    for p, alone in enumerate(ActorRows() for _ in parts):
+        one_by_one = [take([ranges(*parts, first=first)[p]], alone, EntityRows(settings), settings) for first in (0, 10)]
+        for all_of_them, single in zip(taken, one_by_one, strict=True):
+            mine = [(q, encode(record)) for q, record in all_of_them.engagements if record.source_partition == p]
+            assert mine == [(q, encode(record)) for q, record in single.engagements]
+            letters = [(c.partition, c.offsets[r.index], r.reason) for c, r in all_of_them.refused if c.partition == p]
+            assert letters == [(c.partition, c.offsets[r.index], r.reason) for c, r in single.refused]
+        assert together.inputs(p).counts() == alone.inputs(p).counts()
+        mine, theirs = together.live_of(p), alone.live_of(p)
+        assert sorted(together.names.get(mine)) == sorted(alone.names.get(theirs))
+    together.drop(0)
+    assert {b"account:ann"} <= set(together.names.get(together.live_of(1)))
+    assert len(together.live_of(0)) == 0
+    assert together.inputs(0).counts() == {}

@@ -1,0 +1,89 @@
+"""What was fetched of the input and not yet taken: collected over partitions, and cut into rounds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from faust.types import TP
+
+from agents.app import CloutstreamApp
+from agents.turns import PASSES
+from streams.kafka.range import Range
+
+# A round's records for one partition fit into one batch of the producer, and a round is short against a flush interval.
+ROUND_EVENTS = 4096
+
+
+class Fetched:
+    """Ranges that wait to be taken, those of one partition in order."""
+
+    def __init__(self, app: CloutstreamApp) -> None:
+        self._app = app
+        self._waiting: list[Range] = []
+        self._has_room = asyncio.Event()
+        self.lag_messages: dict[TP, int] = {}
+
+    async def put(self, content: Range) -> None:
+        """Have a range taken soon; waits while as much as two rounds wait."""
+        self._waiting.append(content)
+        self._app.has_work.set()
+        while sum(map(len, self._waiting)) > 2 * ROUND_EVENTS:
+            self._has_room.clear()
+            await self._has_room.wait()
+
+    def forget(self) -> None:
+        """Let go of what waits: its partitions may become another worker's, or are read again."""
+        self._waiting.clear()
+        self._has_room.set()
+
+    async def wait(self) -> None:
+        """Wait until something may be there, and for all of the same fetch.
+
+        Ranges are delivered one by one, a few passes of the loop each.
+        """
+        await self._app.has_work.wait()
+        self._app.has_work.clear()
+        held = -1
+        while len(self._waiting) > held:
+            held = len(self._waiting)
+            for _ in range(PASSES):
+                await asyncio.sleep(0)
+
+    def round(self) -> list[Range]:
+        """Return the next round's ranges of owned partitions, cut where it is full; what was taken before is forgotten.
+
+        Where something before a range is missing, the partition is fetched again from there.
+        """
+        batch: list[Range] = []
+        positions: dict[TP, int] = {}
+        room = ROUND_EVENTS
+        kept: list[Range] = []
+        for content in self._waiting:
+            tp = TP(content.topic, content.partition)
+            if tp.partition not in self._app.owned:
+                # Between two assignments it may yet be owned; after that it is another worker's.
+                kept += [] if self._app.owned else [content]
+                continue
+            if not room:
+                kept.append(content)
+                continue
+            position = positions.get(tp, self._position(tp))
+            if content.start > position:
+                cast(Any, self._app.consumer).rewind(tp, position)
+                continue
+            self.lag_messages[tp] = max(0, (self._app.consumer.highwater(tp) or 0) - content.offsets[-1] - 1)
+            first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
+            last = min(first + room, len(content))
+            if last < len(content):
+                kept.append(content.part(last, len(content)))
+            if first < last:
+                batch.append(content.part(first, last))
+                positions[tp] = content.offsets[last - 1] + 1
+                room -= last - first
+        self._waiting = kept
+        self._has_room.set()
+        return batch
+
+    def _position(self, tp: TP) -> int:
+        return self._app.actor_rows.inputs(tp.partition).source(tp.topic).position
