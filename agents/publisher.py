@@ -10,9 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from operator import itemgetter
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 
 from agents.app import CloutstreamApp
 from agents.intake import Intake
+from agents.pending import Pending, entries
 from agents.scorer import Scorer
 from streams.fatal import fatal
 from streams.kafka.bulk import Acknowledged
@@ -29,7 +28,7 @@ from streams.kafka.range import Range
 from streams.redis import published
 from streams.redis.writer import LIVE, REBUILD, Writer
 from streams.tables.flush import current_scores
-from streams.tables.score_records import ScoreRecord, decode, merged
+from streams.tables.score_records import ScoreRecord, decode
 
 _log = logging.getLogger("cloutstream")
 NOTE_INTERVAL_S = 0.25
@@ -38,56 +37,19 @@ LATENCY_WINDOW_S = 10.0
 SLICE = 5000  # entities: 15 ms to make their entries, a tenth of a second of the server's time
 
 
-@dataclass
-class _Pending:
-    """What a partition has to write: entity -> newest (offset, record), and the next scores offset after it."""
-
-    records: dict[bytes, tuple[int, ScoreRecord | None]] = field(default_factory=dict)
-    next_offset: int = 0
-    written: int = 0
-    rebuilt: str = ""  # token of the rebuild that this partition is done for
-
-    def add(self, key: bytes, offset: int, record: ScoreRecord | None) -> None:
-        """Keep the newest record of an entity, None when it expired; a change event that an older one carried rides on."""
-        held = self.records.get(key)
-        if held is not None:
-            if held[0] > offset:
-                (offset, record), held = held, (offset, record)
-            if held[1] is not None and record is not None:
-                record = merged(held[1], record)
-        self.records[key] = (offset, record)
-
-    def take(self) -> list[tuple[bytes, int, ScoreRecord | None]]:
-        """Return and forget what waits, in the order of the scores topic."""
-        records, self.records = self.records, {}
-        return sorted(((key, offset, record) for key, (offset, record) in records.items()), key=itemgetter(1))
-
-
-def _entries(records: Iterable[tuple[bytes, int, ScoreRecord | None]], now_s: float) -> tuple[list[list[Any]], list[float]]:
-    """Return what the script takes, and the event times of entities that live."""
-    items, times = [], []
-    for key, offset, record in records:
-        if record is None:
-            items.append(published.expired(key.decode()))
-        else:
-            items.append(item := published.entry(record, offset, now_s))
-            times.append(published.event_time_s(item))
-    return items, times
-
-
 class Publisher:
     """The publisher of all owned partitions."""
 
     def __init__(self, app: CloutstreamApp, intake: Intake, scorer: Scorer) -> None:
         self.app, self._intake, self._scorer = app, intake, scorer
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._work = asyncio.Event()
         self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
         self._noted_at = 0.0
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
-        pending = self._pending.setdefault(content.partition, _Pending())
+        pending = self._pending.setdefault(content.partition, Pending())
         expected = self.next_offset(content.partition)
         if expected and content.start > expected:
             cast(Any, self.app.consumer).rewind(TP(content.topic, content.partition), expected)
@@ -166,7 +128,7 @@ class Publisher:
             while done < len(records) and outcome != REBUILD:
                 part = records[done : done + SLICE]
                 async with self.app.turns:
-                    items, times = _entries(part, time.time())
+                    items, times = entries(part, time.time())
                 outcome = await writer.write(partition, items)
                 if outcome != REBUILD:
                     done += len(part)
@@ -187,7 +149,7 @@ class Publisher:
         token = writer.token
         _log.info("filling Redis from the tables: its keyspace is incomplete")
         for p in sorted(self.app.owned):
-            pending = self._pending.setdefault(p, _Pending())
+            pending = self._pending.setdefault(p, Pending())
             if pending.rebuilt != token:
                 table = self.app.entity_rows
                 rows = table.live_of(p)
@@ -216,7 +178,7 @@ class Publisher:
                 "latency_p50_ms": round(float(p50), 1),
                 "latency_p99_ms": round(float(p99), 1),
             }
-            pending = self._pending.setdefault(p, _Pending(written=self._committed(p)))
+            pending = self._pending.setdefault(p, Pending(written=self._committed(p)))
             await writer.note(p, stats, pending.written)
         if watermark:
             await writer.clock(watermark)

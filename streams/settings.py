@@ -133,7 +133,7 @@ class Settings:
     # Pace
     tick_ms: float = _positive(40.0, "flush interval: shorter is fresher, longer costs less per event")
     backlog_tick_ms: float = _positive(1000.0, "flush interval while draining a backlog")
-    fetch_wait_ms: int = _count(20, "longest wait of a fetch at the broker", 1, 5000)
+    fetch_wait_ms: int = _count(20, "longest wait of a fetch, twice that under load", 1, 5000)
     max_poll_records: int = _count(20000, "most records in one fetched batch", 1, 1_000_000)
     session_timeout_s: float = _positive(20.0, "a worker silent for this long loses its partitions")
     # State

@@ -10,6 +10,7 @@ from typing import Any, cast
 import redis.asyncio as aredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 
 from streams.redis.published import pack
 from streams.settings import Settings
@@ -49,19 +50,31 @@ class Writer:
         s = self._settings
         if not items:
             return LIVE
-        async with self._client.pipeline(transaction=False) as pipe:
-            # Sent without waiting for each other: an answer may have to wait for a heavy step of this process.
-            for i in range(0, len(items), ENTITIES_PER_CALL):
-                packed = pack(items[i : i + ENTITIES_PER_CALL])
-                args: list[Any] = [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, packed]
-                await self._publish(args=args, client=pipe)
-            outcomes = [said.decode() for said in await pipe.execute()]
+        calls: list[list[Any]] = [
+            [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, pack(items[i : i + ENTITIES_PER_CALL])]
+            for i in range(0, len(items), ENTITIES_PER_CALL)
+        ]
+        try:
+            outcomes = await self._publish_all(calls)
+        except NoScriptError:  # a server that was started anew
+            await self._client.script_load(self._publish.script)
+            outcomes = await self._publish_all(calls)
         if REBUILD in outcomes:
             return REBUILD
-        outcome: str = outcomes[-1]
+        outcome = outcomes[-1]
         if outcome == LIVE:
             self.token = LIVE
         return outcome
+
+    async def _publish_all(self, calls: Sequence[Sequence[Any]]) -> list[str]:
+        """Call the script several times, none waiting for the one before, and return what it said.
+
+        By its hash: redis-py's own script objects ask each time whether it is there.
+        """
+        async with self._client.pipeline(transaction=False) as pipe:
+            for args in calls:
+                pipe.evalsha(self._publish.sha, 0, *args)
+            return [said.decode() for said in await pipe.execute()]
 
     async def is_complete(self) -> bool:
         """Return whether the keyspace is complete."""
