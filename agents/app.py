@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
 import faust
@@ -19,6 +19,7 @@ from streams.kafka.bulk import BulkProducer
 from streams.kafka.durable import DurableOffsets
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
+from streams.tables.changelog import Changelog
 from streams.tables.entity_rows import EntityRows
 from streams.tables.faust_table import ColumnTable
 from streams.tables.states import ActorState, EntityState
@@ -57,6 +58,7 @@ class CloutstreamApp(faust.App):
         self.bulk = BulkProducer.__new__(BulkProducer)  # replaced in `on_first_start`: it needs the running loop
         self.drain: Any = None  # async callable: make everything durable now
         self.forget: Callable[[], None] = lambda: None  # let go of what was fetched and not yet taken
+        self._changelogs: dict[tuple[str, int], Changelog] = {}
         self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
         super().__init__(settings.app_id, **options)
         self.actors: ColumnTable[ActorState] = self._table("actors", lambda p: ActorState(self.actor_rows, p))
@@ -81,6 +83,27 @@ class CloutstreamApp(faust.App):
             acks=acks,
             internal=not acks,
         )
+
+    def endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Have `run` run for as long as the worker; should it fail, the process ends: Faust would go on without it."""
+
+        async def running() -> None:
+            try:
+                await run()
+            except asyncio.CancelledError:
+                raise
+            except BaseException as e:
+                fatal(f"{what} failed", e)
+
+        self.task(running)
+
+    def changelog(self, table: ColumnTable[Any], partition: int) -> Changelog:
+        """Return the writer of a table's changelog of one partition."""
+        found = self._changelogs.get((table.name, partition))
+        if found is None:
+            topic = table.changelog_topic.get_topic_name()
+            found = self._changelogs[table.name, partition] = Changelog(table.store, topic, partition, self.bulk, self.settings)
+        return found
 
     async def on_first_start(self) -> None:
         """Connect the producer that all agents send through. Faust's data directories aren't made: nothing is kept on disk."""

@@ -31,16 +31,11 @@ class Flusher:
         self._locks: defaultdict[Flush, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(self) -> None:
-        """Flush for ever; a failure ends the process."""
-        try:
-            await asyncio.gather(
-                self._repeat(self._score, self._tick_s),
-                self._repeat(self._intake.flush, lambda: max(INTAKE_INTERVAL_S, self._tick_s())),
-            )
-        except asyncio.CancelledError:
-            raise
-        except BaseException as e:
-            fatal("making rows durable failed", e)
+        """Flush for ever."""
+        await asyncio.gather(
+            self._repeat(self._score, self._tick_s),
+            self._repeat(self._intake.flush, lambda: max(INTAKE_INTERVAL_S, self._tick_s())),
+        )
 
     async def _repeat(self, flush: Flush, interval_s: Callable[[], float]) -> None:
         while True:
@@ -65,12 +60,18 @@ class Flusher:
 
     async def _locked(self, flush: Flush, partitions: Collection[int]) -> None:
         async with self._locks[flush]:
-            await flush(partitions)
+            try:
+                await flush(partitions)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as e:
+                # Its rows count as clean: a hand-over that nobody waits for any longer must not go on as if they were durable.
+                fatal(f"making rows of partitions {sorted(partitions)} durable failed", e)
 
 
 def add_flusher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Flusher:
     """Add the tick to an app, and let it drain before partitions are handed over."""
     flusher = Flusher(app, intake, scorer)
-    app.task(flusher.run)
+    app.endless("the tick", flusher.run)
     app.drain = flusher.flush
     return flusher

@@ -63,4 +63,4 @@ class Guard:
 
 def add_guard(app: CloutstreamApp, publisher: Publisher) -> None:
     """Add the guard to an app."""
-    app.task(Guard(app, publisher).run)
+    app.endless("watching for what got lost", Guard(app, publisher).run)

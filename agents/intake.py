@@ -23,7 +23,6 @@ from streams.intake.weigh import DAY_S
 from streams.kafka.range import Range
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows, Inputs
-from streams.tables.changelog import Changelog
 
 RECORD_BYTES = 450_000  # fits into one batch of the producer
 HandOn = Callable[[int, int, Engagements], None]
@@ -40,7 +39,6 @@ class Intake:
         self._round: asyncio.Task[None] | None = None
         # Closed by a flush while it waits for the open round: in a backlog a next one would always be open.
         self._gate = asyncio.Lock()
-        self._changelogs: dict[int, Changelog] = {}
         # Next offset whose effects are durable, and outcome counts up to there, for what is shown in Redis.
         self.shown: dict[int, dict[str, int]] = {}
 
@@ -48,16 +46,18 @@ class Intake:
         """Take what was fetched, for ever."""
         while True:
             await self.fetched.wait()
-            while batch := self.fetched.round():
-                await self._take(batch)
+            while await self._take():
+                pass
 
-    async def _take(self, batch: list[Range]) -> None:
+    async def _take(self) -> bool:
+        """Take the next round; return whether there was one."""
         previous = self._round
         async with self._gate, self.app.turns:
-            # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
-            batch = [content for content in batch if content.partition in self.app.owned]  # a flush may have come between
+            # Chosen inside the gate: while it was closed a hand-over may have come, and positions gone back.
+            batch = self.fetched.round()
             if not batch:
-                return
+                return False
+            # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
             try:
                 taken = take(batch, self.app.actor_rows, self.app.entity_rows, self.app.settings)
             except Exception as e:
@@ -65,6 +65,7 @@ class Intake:
             self._round = asyncio.create_task(self._send(taken, previous))
         if previous is not None:
             await asyncio.shield(previous)
+        return True
 
     async def _send(self, taken: Taken, previous: asyncio.Task[None] | None) -> None:
         """Send one round when the one before is acknowledged; any failure ends the process before another is tried."""
@@ -124,21 +125,13 @@ class Intake:
 
     async def _write(self, snapshot: _Snapshot) -> None:
         partition = snapshot.partition
-        changelog = self._changelog(partition)
+        changelog = self.app.changelog(self.app.actors, partition)
         await changelog.write(snapshot.keys, snapshot.values)
         await changelog.write([actor_codec.MARKER_KEY], [snapshot.marker])
         if partition in self.app.owned or self.app.handing_over:
             self.shown[partition] = snapshot.counts
             for topic in self.app.settings.topic_names:
                 self.app.durable.advance(TP(topic, partition), snapshot.counts.get(f"position:{topic}", 0))
-
-    def _changelog(self, partition: int) -> Changelog:
-        found = self._changelogs.get(partition)
-        if found is None:
-            app = self.app
-            found = Changelog(app.actors.store, app.settings.actors_changelog, partition, app.bulk, app.settings)
-            self._changelogs[partition] = found
-        return found
 
 
 class _Snapshot:
@@ -178,15 +171,7 @@ def add_intake(app: CloutstreamApp) -> Intake:
         async for content in stream:  # content: Range of raw events, keyed by actor
             await intake.fetched.put(content)
 
-    async def run() -> None:
-        try:
-            await intake.run()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as e:
-            fatal("intake failed", e)
-
     app.forget = intake.fetched.forget
     app.agent(app.ranges(*app.settings.topic_names), name="intake")(events)
-    app.task(run)
+    app.endless("intake", intake.run)
     return intake

@@ -201,18 +201,13 @@ def add_publisher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Publis
 
     async def scores(stream: Any) -> None:
         async for content in stream:  # content: Range of score records, keyed by entity
-            publisher.take(content)
-
-    async def write() -> None:
-        try:
-            await publisher.run()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as e:
-            fatal("publishing failed", e)
+            try:
+                publisher.take(content)
+            except Exception as e:  # a record of another version: Faust would go on without this agent
+                fatal(f"reading {content.topic}[{content.partition}]@{content.offsets[0]} failed", e)
 
     intake.hand_on = scorer.offer
     scorer.publish = publisher.offer
     app.agent(app.ranges(app.settings.scores_topic), name="publisher")(scores)
-    app.task(write)
+    app.endless("publishing", publisher.run)
     return publisher

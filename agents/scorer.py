@@ -19,7 +19,6 @@ from streams.events.engagements import Engagements, decode
 from streams.fatal import fatal
 from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
-from streams.tables.changelog import Changelog
 from streams.tables.flush import Flush, flush_pieces
 from streams.tables.marker import MARKER_KEY, Marker
 from streams.tables.score_records import ScoreRecord
@@ -41,7 +40,6 @@ class Scorer:
     def __init__(self, app: CloutstreamApp) -> None:
         self.app = app
         self.publish: Publish = lambda *_: None  # told of scores that the broker has
-        self._changelogs: dict[int, Changelog] = {}
         self._marked_at_s: dict[int, float] = {}
         self.durable_offset: dict[int, int] = {}  # next engagements offset whose effects are durable, for Redis
 
@@ -81,15 +79,13 @@ class Scorer:
             fold_waiting(self._states(partitions))
             markers = {p: table.log(p).copy() for p in partitions}
             pieces = flush_pieces(table, list(partitions))
-            piece = next(pieces, None)
+            piece: Flush | None = next(pieces)
             gone = table.expired(EXPIRY_SLICE, partitions, self._is_old)
-        sending = asyncio.create_task(self._send(piece, gone))
         while piece is not None:
+            sending = asyncio.create_task(self._send(piece, gone))
             async with self.app.turns:
-                piece = next(pieces, None)
+                piece, gone = next(pieces, None), {}
             await sending
-            sending = asyncio.create_task(self._send(piece, {}))
-        await sending
         await asyncio.gather(*(self._mark(p, marker, now_s) for p, marker in markers.items()))
 
     def _is_old(self, part: slice) -> NDArray[np.bool_]:
@@ -99,23 +95,19 @@ class Scorer:
         old: NDArray[np.bool_] = table.rows["at"][part] < watermarks[table.part[part]] - self.app.settings.expire_after_s
         return old
 
-    async def _send(self, flush: Flush | None, gone: dict[int, list[bytes]]) -> None:
+    async def _send(self, flush: Flush, gone: dict[int, list[bytes]]) -> None:
         """Make rows durable and scores public, and tombstones of entities that are `gone`."""
-        parts = flush.parts if flush else {}
-        await asyncio.gather(*(self._send_part(p, flush, parts.get(p), gone.get(p, [])) for p in {*parts, *gone}))
+        await asyncio.gather(*(self._send_part(p, flush, gone.get(p, [])) for p in {*flush.parts, *gone}))
 
-    async def _send_part(self, partition: int, flush: Flush | None, mine: slice | None, gone: list[bytes]) -> None:
-        keys, scores = [], []
-        rows: list[bytes | None] = []
-        if flush is not None and mine is not None:
-            keys, rows, scores = flush.keys[mine], [*flush.rows[mine]], [*flush.scores[mine]]
-        values = [*(record.encode() for record in scores), *([None] * len(gone))]
-        keys = [*keys, *gone]
+    async def _send_part(self, partition: int, flush: Flush, gone: list[bytes]) -> None:
+        mine = flush.parts.get(partition, slice(0))
+        nothing = [None] * len(gone)
+        keys, scores = [*flush.keys[mine], *gone], [*flush.scores[mine], *nothing]
         _, acks = await asyncio.gather(
-            self._changelog(partition).write(keys, [*rows, *([None] * len(gone))]),
-            self.app.bulk.send(self.app.settings.scores_topic, partition, keys, values),
+            self.app.changelog(self.app.entities, partition).write(keys, [*flush.rows[mine], *nothing]),
+            self.app.bulk.send(self.app.settings.scores_topic, partition, keys, [score and score.encode() for score in scores]),
         )
-        self.publish(partition, acks, keys, [*scores, *([None] * len(gone))])
+        self.publish(partition, acks, keys, scores)
 
     async def _mark(self, partition: int, marker: Marker, now_s: float) -> None:
         """Write a partition's marker when it is due, and allow the commit of what it says is durable."""
@@ -123,18 +115,10 @@ class Scorer:
         due = self.app.handing_over or now_s - self._marked_at_s.get(partition, -1e9) >= MARKER_INTERVAL_S
         if due and upto != self.durable_offset.get(partition):
             self._marked_at_s[partition] = now_s
-            await self._changelog(partition).write([MARKER_KEY], [marker.encode()])
+            await self.app.changelog(self.app.entities, partition).write([MARKER_KEY], [marker.encode()])
             if partition in self.app.owned or self.app.handing_over:
                 self.durable_offset[partition] = upto
                 self.app.durable.advance(TP(self.app.settings.engagements_topic, partition), upto)
-
-    def _changelog(self, partition: int) -> Changelog:
-        found = self._changelogs.get(partition)
-        if found is None:
-            app = self.app
-            found = Changelog(app.entities.store, app.settings.entities_changelog, partition, app.bulk, app.settings)
-            self._changelogs[partition] = found
-        return found
 
 
 def add_scorer(app: CloutstreamApp) -> Scorer:

@@ -39,12 +39,12 @@ class Flush:
 
 
 def flush_pieces(table: EntityRows, partitions: Sequence[int]) -> Iterator[Flush]:
-    """Yield what was touched in partitions before the first piece was asked for; rows dropped meanwhile are left out.
+    """Yield what was touched in partitions before the first piece was asked for, at least one; without rows dropped since.
 
     What their markers said then holds when all pieces are durable: a row may hold more than its marker says, never less.
     """
     rows = table.touched(partitions)
-    for first in range(0, len(rows), PIECE_ROWS):
+    for first in range(0, max(1, len(rows)), PIECE_ROWS):
         piece = rows[first : first + PIECE_ROWS]
         yield take_flush(table, piece[table.dirty[piece] & np.isin(table.part[piece], partitions)])
 

@@ -198,7 +198,7 @@ def test_a_flush_is_of_its_partitions_and_says_which_records_are_whose():
     assert flush.keys == [b"account:ann"]
     table.drop(3)
     assert table.names.get(table.live()) == [b"account:ben"]
-    assert list(flush_pieces(table, [3])) == []
+    assert list(flush_pieces(table, [3])) == [Flush([], [], [], {})]
 
 
 def test_a_row_recovered_ahead_of_its_marker_says_its_change_again_until_something_new_is_folded():
@@ -237,3 +237,15 @@ def test_rows_are_what_a_restart_needs_to_go_on():
     told, again = by_entity(flush)["account:ben"], by_entity(take_flush(recovered.table))["account:ben"]
     del told["change"]["causes"], again["change"]["causes"]
     assert told == again
+
+
+def test_the_causes_of_a_dropped_partition_are_not_told_of_who_gets_its_rows():
+    table = EntityRows(Settings())
+    ann, ben = Scored(), Scored()
+    ann.engage(0.9, "account:ann", actor="account:gone")
+    fold(table, [ann.records[0][1]], [0], [3])
+    table.drop(3)
+    ben.engage(0.9, "account:ben", actor="account:here")
+    fold(table, [ben.records[0][1]], [0], [1])
+    causes = by_entity(take_flush(table))["account:ben"]["change"]["causes"]
+    assert [cause["actor"] for cause in causes] == ["here"]
