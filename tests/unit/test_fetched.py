@@ -1,0 +1,89 @@
+"""What is chosen for a round of intake, and what is fetched again."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from agents.fetched import ROUND_EVENTS, Fetched
+from streams.kafka.range import Range
+from streams.tables.actor_rows import ActorRows
+
+
+def fetched(*owned: int) -> tuple[Fetched, Any, list[tuple[TP, int]]]:
+    """Return what waits in a worker that owns these partitions, the worker, and what it asked to be fetched again."""
+    again: list[tuple[TP, int]] = []
+    consumer = SimpleNamespace(rewind=lambda tp, offset: again.append((tp, offset)), highwater=lambda _: 0)
+    app: Any = SimpleNamespace(owned=set(owned), actor_rows=ActorRows(), consumer=consumer, has_work=asyncio.Event())
+    return Fetched(app), app, again
+
+
+def content(partition: int, first: int, last: int, start: int | None = None) -> Range:
+    n = last - first
+    return Range("events", partition, [*range(first, last)], [0] * n, [None] * n, [b""] * n, first if start is None else start)
+
+
+def put(waiting: Fetched, *ranges: Range) -> None:
+    async def run() -> None:
+        for one in ranges:
+            await waiting.put(one)
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
+def chosen(waiting: Fetched) -> list[tuple[int, int, int]]:
+    return [(c.partition, c.offsets[0], c.offsets[-1] + 1) for c in waiting.round()]
+
+
+def test_a_round_is_of_all_owned_partitions_and_cut_where_it_is_full() -> None:
+    waiting, app, again = fetched(0, 1)
+    put(waiting, content(0, 0, 3000), content(1, 0, 3000))
+    assert chosen(waiting) == [(0, 0, 3000), (1, 0, ROUND_EVENTS - 3000)]
+    for p, position in ((0, 3000), (1, ROUND_EVENTS - 3000)):
+        app.actor_rows.inputs(p).source("events").position = position
+    assert chosen(waiting) == [(1, ROUND_EVENTS - 3000, 3000)]
+    assert chosen(waiting) == []
+    assert again == []
+
+
+def test_ranges_of_one_partition_follow_each_other_within_a_round() -> None:
+    waiting, _, again = fetched(0)
+    put(waiting, content(0, 0, 10), content(0, 10, 20))
+    assert chosen(waiting) == [(0, 0, 10), (0, 10, 20)]
+    assert again == []
+
+
+def test_what_was_taken_is_passed_over_and_what_is_missing_fetched_again() -> None:
+    waiting, app, again = fetched(0)
+    app.actor_rows.inputs(0).source("events").position = 15
+    put(waiting, content(0, 0, 10), content(0, 10, 20), content(0, 25, 30))
+    assert chosen(waiting) == [(0, 15, 20)]
+    assert again == [(TP("events", 0), 20)]
+
+
+def test_a_range_waits_for_the_assignment_and_goes_when_another_worker_has_its_partition() -> None:
+    waiting, app, again = fetched()
+    put(waiting, content(0, 0, 10), content(1, 0, 10))
+    assert chosen(waiting) == []
+    app.owned = {1}
+    assert chosen(waiting) == [(1, 0, 10)]
+    app.owned = {0, 1}
+    assert chosen(waiting) == []
+    assert again == []
+
+
+def test_more_than_two_rounds_hold_up_what_comes_until_they_are_let_go() -> None:
+    waiting, _, _ = fetched()
+
+    async def run() -> bool:
+        held_up = asyncio.create_task(waiting.put(content(0, 0, 3 * ROUND_EVENTS)))
+        await asyncio.sleep(0.01)
+        assert not held_up.done()
+        waiting.forget()
+        await asyncio.wait_for(held_up, 5)
+        return waiting.round() == []
+
+    assert asyncio.run(run())
