@@ -60,10 +60,10 @@ def parse(name: str) -> Entity:
         ValueError: the name has no type.
     """
     head, _, scope = name.partition("@")
-    kind, colon, encoded = head.partition(":")
+    kind, colon, _ = head.partition(":")
     if not colon or kind not in ("account", "topic", "campaign"):
         raise ValueError(f"not an entity name: {name!r}; expected account:ID, topic:TAG or campaign:ID")
-    return Entity(kind, unquote(encoded, errors="strict"), scope or None)
+    return Entity(kind, id_of(name), scope or None)
 
 
 def board_scope(entity: Entity) -> str:

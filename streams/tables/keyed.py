@@ -129,8 +129,8 @@ class KeyedRows:
             partitions: of these only.
             is_old: which of a slice of rows are.
         """
-        part = self.next_slice(size)
-        rows = part.start + where_true(self.used[part] & ~self.dirty[part] & is_old(part))
+        looked_at = self.next_slice(size)
+        rows = looked_at.start + where_true(self.used[looked_at] & ~self.dirty[looked_at] & is_old(looked_at))
         rows = rows[np.isin(self.part[rows], list(partitions))]
         gone: dict[int, list[bytes]] = {}
         for p, name in zip(self.part[rows].tolist(), self.names.get(rows), strict=True):
