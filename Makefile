@@ -12,10 +12,10 @@ INSTALLED := $(VENV)/.installed
 # The oldest Python supported, where there is one: what passes there passes on newer ones.
 PYTHON := $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test test-kafka check bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the project, the embedded servers and the tools
 
@@ -24,6 +24,13 @@ demo: $(INSTALLED) ## broker, Redis, worker, simulated network and live board in
 
 test: $(INSTALLED) ## run the tests; ARGS="tests/unit -k name" for some of them
 	$(BIN)/python -m pytest $(ARGS)
+
+# What crosses Kafka or Redis; the rest of the tests meets neither.
+ACROSS := tests/contract tests/integration tests/faults tests/end_to_end
+
+test-kafka: $(INSTALLED) ## the same on Apache Kafka (one broker, then three), Valkey and redis-server; needs Java 17, Maven, redis-server
+	CLOUTSTREAM_TEST_KAFKA=apache CLOUTSTREAM_TEST_REDIS=embedded $(BIN)/python -m pytest $(ACROSS) $(ARGS)
+	CLOUTSTREAM_TEST_KAFKA=apache-3 CLOUTSTREAM_TEST_REDIS=redis-server $(BIN)/python -m pytest $(ACROSS) $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint and types, as CI has them
 	$(BIN)/ruff format --check .
@@ -34,7 +41,7 @@ bench: $(INSTALLED) ## measure; one JSON line a figure
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .services
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

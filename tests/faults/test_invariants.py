@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,10 +17,10 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
-import redis
+import services
 from harness import Deployment, Load, Record, deployment, lively_events, send
+from looking import Follower, twice_or_back, version_of
 
 from streams.columns.hashing import hash_names
 from streams.events.engagements import Engagements, decode
@@ -29,7 +28,6 @@ from streams.intake.take import take
 from streams.kafka.range import Range
 from streams.kafka.topics import read_topic
 from streams.settings import Settings
-from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.fold import fold
@@ -39,45 +37,6 @@ from streams.verify.table import read_tables
 
 EVENTS, RATE, KILLS, SEED = 30_000, 330.0, 4, 8
 DAY_S = 86_400.0
-Version = tuple[str, int]  # entity, ver
-
-
-class Follower(threading.Thread):
-    """Notes what a subscriber of `cs:changes` is sent, in order."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(daemon=True)
-        self.told: list[Version] = []
-        self._ended = threading.Event()
-        self._client = redis.Redis.from_url(settings.redis)
-        self._feed = self._client.pubsub(ignore_subscribe_messages=True)
-        self._feed.subscribe(f"{settings.redis_prefix}changes")
-        self.start()
-
-    def run(self) -> None:
-        """Listen."""
-        while not self._ended.is_set():
-            message = self._feed.get_message(timeout=0.1)
-            if message is not None:
-                self.told.append(_version(message["data"]))
-
-    def catch_up(self, running: Deployment) -> None:
-        """Wait until all that was published so far is noted."""
-        running.client.publish(f"{running.settings.redis_prefix}changes", json.dumps({"entity": "", "ver": 0}))
-        running.wait_for(lambda: self.told[-1:] == [("", 0)], "the last change")
-        self.told.pop()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._ended.set()
-        self.join(5)
-        self._feed.close()
-        self._client.close()
-
-
-def _version(text: bytes) -> Version:
-    change = json.loads(text)
-    return change["entity"], change["ver"]
 
 
 @dataclass
@@ -92,11 +51,11 @@ class Aftermath:
 
 
 @pytest.fixture(scope="module")
-def aftermath(broker: str, redis_url: str) -> Iterator[Aftermath]:
+def aftermath(cluster: services.Kafka, redis_url: str) -> Iterator[Aftermath]:
     """A run over events good and bad in which the worker is killed over and over."""
     settings = Settings(
-        kafka=broker, redis=redis_url, app_id="invariants", input_topics="invariants-events", redis_prefix="invariants:",
-        partitions=4, session_timeout_s=6.0,
+        kafka=cluster.address, replication=cluster.replication, redis=redis_url, app_id="invariants",
+        input_topics="invariants-events", redis_prefix="invariants:", partitions=4, session_timeout_s=6.0,
     )  # fmt: skip
     chance = random.Random(SEED)
     events = _with_noise(lively_events(EVENTS, SEED, time.time() - DAY_S), chance)
@@ -115,7 +74,7 @@ def aftermath(broker: str, redis_url: str) -> Iterator[Aftermath]:
             assert not load.is_done, "nothing flowed when the worker was killed"
             committed = running.committed()  # first: what is there afterwards can only be more
             commits += sum(committed.values())
-            unacknowledged += [f"kill {kill}: {what}" for what in _unacknowledged(running, committed)]
+            unacknowledged += [f"kill {kill}: {what}" for what in unacknowledged(running, committed)]
         assert load is not None
         load.finish()
         running.start()
@@ -135,66 +94,6 @@ def _with_noise(events: Sequence[Record], chance: random.Random) -> list[Record]
             flipped = record.value[:at] + bytes([record.value[at] ^ bit]) + record.value[at + 1 :]
             noisy.append(Record(record.key, chance.choice([None, chance.randbytes(30), record.value[:at], flipped])))
     return noisy
-
-
-def _unacknowledged(running: Deployment, committed: dict[tuple[str, int], int]) -> Iterator[str]:
-    """Yield every committed record an effect of which isn't there."""
-    settings = running.settings
-    source = settings.topic_names[0]
-    engaged: defaultdict[int, set[int]] = defaultdict(set)  # source partition -> event offsets
-    effects: list[tuple[int, int, bytes]] = []  # partition, offset, entity that it was folded into
-    applied: defaultdict[tuple[int, int], int] = defaultdict(lambda: -1)
-    for record in read_topic(settings, settings.engagements_topic):
-        packed = decode(record.value or b"")
-        offsets = packed.offsets
-        engaged[packed.source_partition].update(offsets.tolist())
-        place = record.partition, packed.source_partition
-        fresh = np.flatnonzero(offsets > applied[place])  # the first occurrence is the one that counts
-        effects += [(record.partition, record.offset, bytes(packed.names[t])) for t in packed.target[fresh].tolist()]
-        applied[place] = max(applied[place], int(offsets.max()))
-    refused = {record.key for record in read_topic(settings, settings.dead_letters_topic)}
-
-    markers = {r.partition: r.value for r in read_topic(settings, settings.actors_changelog) if r.key == actor_codec.MARKER_KEY}
-    seen: defaultdict[int, set[tuple[str, bool]]] = defaultdict(set)
-    for record in read_topic(settings, source):
-        p = record.partition
-        if record.offset >= committed.get((source, p), 0):
-            continue
-        event = parse(record.value)
-        name = f"{source}[{p}]@{record.offset}"
-        if event is None:
-            if name.encode() not in refused:
-                yield f"{name} has no dead letter"
-        elif not event.is_self:
-            if (event.id, event.is_undo) not in seen[p] and record.offset not in engaged[p]:
-                yield f"{name} has no engagements"
-            seen[p].add((event.id, event.is_undo))
-    for p in range(settings.partitions):
-        end = committed.get((source, p), 0)
-        durable = orjson.loads(markers[p] or b"")["sources"][source]["position"] if p in markers else 0
-        if durable < end:
-            yield f"{source}[{p}] is committed to {end}; actors are durable to {durable}"
-
-    tables = read_tables(settings)
-    offs = {p: dict(zip(table.names, table.rows["off"].tolist(), strict=True)) for p, table in tables.items()}
-    for p, offset, entity in effects:
-        if offset < committed.get((settings.engagements_topic, p), 0) and offs[p].get(entity, -1) < offset:
-            yield f"{settings.engagements_topic}[{p}]@{offset} isn't in the row of {entity!r}"
-    for p, table in tables.items():
-        end = committed.get((settings.engagements_topic, p), 0)
-        if table.folded + 1 < end:
-            yield f"{settings.engagements_topic}[{p}] is committed to {end}; the marker is at {table.folded}"
-
-    published: dict[bytes, int] = {}
-    for record in read_topic(settings, settings.scores_topic):
-        if record.offset < committed.get((settings.scores_topic, record.partition), 0) and record.value:
-            published[record.key or b""] = orjson.loads(record.value)["ver"]
-    with running.client.pipeline(transaction=False) as ask:
-        for entity in published:
-            ask.hget(f"{settings.redis_prefix}score:{entity.decode()}", "ver")
-        for (entity, ver), held in zip(published.items(), ask.execute(), strict=True):
-            if int(held or -1) < ver:
-                yield f"the score of {entity!r} of version {ver} is committed; Redis has {held!r}"
 
 
 def test_invariant_2_decayed_counters_equal_a_recount_of_the_engagements_in_any_order(aftermath: Aftermath) -> None:
@@ -337,22 +236,15 @@ def test_invariant_7_any_bytes_are_a_fold_or_one_dead_letter_with_reason_and_coo
     assert aftermath.report.events == sum(outcomes[name] for name in ("applied", "self", "duplicate", "refused"))
 
 
-def _twice_or_back(versions: Sequence[Version]) -> list[Version]:
-    """Return what was told again, or after a newer version of the same entity."""
-    newest: dict[str, int] = {}
-    wrong = [(entity, ver) for entity, ver in versions if newest.setdefault(entity, -1) >= ver or newest.update({entity: ver})]
-    return wrong
-
-
 def test_invariant_8_nobody_sees_a_version_twice_or_going_back(aftermath: Aftermath) -> None:
     settings, client = aftermath.running.settings, aftermath.running.client
     streams = [client.xrange(f"{settings.redis_prefix}changes:{p}") for p in range(settings.partitions)]
     for entries in streams:
-        assert _twice_or_back([_version(fields[b"json"]) for _, fields in entries]) == []
+        assert twice_or_back([version_of(fields[b"json"]) for _, fields in entries]) == []
         ids = [int(identity.partition(b"-")[0]) for identity, _ in entries]
         assert ids == sorted(set(ids))
-    assert _twice_or_back(aftermath.follower.told) == []
-    kept = {_version(fields[b"json"]) for entries in streams for _, fields in entries}
+    assert twice_or_back(aftermath.follower.told) == []
+    kept = {version_of(fields[b"json"]) for entries in streams for _, fields in entries}
     assert set(aftermath.follower.told) == kept
     assert len(kept) > 1000
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 
-from harness import Load, Worker, deployment, lively_events, send
+from harness import Load, deployment, lively_events, send
 
 from streams.settings import Settings
 
 EVENTS, RATE = 40_000, 2_000.0
-
-
-def _owned(worker: Worker) -> list[int]:
-    """Return the partitions that the worker last said it is ready for."""
-    said = re.findall(r"ready: partitions \[([\d, ]*)\]", worker.log())
-    return [int(p) for p in said[-1].split(",") if p.strip()] if said else []
 
 
 def test_workers_that_join_and_leave_under_load_share_the_partitions_and_count_each_event_once(settings: Settings) -> None:
@@ -26,21 +19,21 @@ def test_workers_that_join_and_leave_under_load_share_the_partitions_and_count_e
         send(settings, events[:500])
         running.wait_for(lambda: running.position() > 0, "first position")
         load = Load(settings, events[500:], RATE)
-        assert _owned(first) == everything
+        assert first.owned == everything
 
         second = running.start()
-        running.wait_for(lambda: _owned(second) and sorted(_owned(first) + _owned(second)) == everything, "shared partitions")
-        assert _owned(first), "the newcomer took everything"
+        running.wait_for(lambda: second.owned and sorted(first.owned + second.owned) == everything, "shared partitions")
+        assert first.owned, "the newcomer took everything"
         taken = running.position()
         running.wait_for(lambda: running.position() > taken, "progress of two workers")
         assert not load.is_done
 
         assert running.stop(second) == 0
-        running.wait_for(lambda: _owned(first) == everything, "the partitions of the one that left")
+        running.wait_for(lambda: first.owned == everything, "the partitions of the one that left")
         third = running.start()
-        running.wait_for(lambda: _owned(third) and sorted(_owned(first) + _owned(third)) == everything, "shared partitions")
+        running.wait_for(lambda: third.owned and sorted(first.owned + third.owned) == everything, "shared partitions")
         assert running.stop(first) == 0  # the one that was there all along
-        running.wait_for(lambda: _owned(third) == everything, "the partitions of the one that left")
+        running.wait_for(lambda: third.owned == everything, "the partitions of the one that left")
 
         load.finish()
         running.settle()

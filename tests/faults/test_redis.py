@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-import pytest
-import redis
 from harness import Deployment, Load, deployment, like, lively_events, send
+from looking import watching_boards
 
 from streams.embedded import EmbeddedRedis
 from streams.settings import Settings
 
 EVENTS, RATE = 20_000, 2_000.0
-
-
-@pytest.fixture
-def server() -> Iterator[EmbeddedRedis]:
-    """A Redis of this test's own, which it may stop."""
-    with EmbeddedRedis() as server:
-        yield server
 
 
 def _begun(running: Deployment, seed: int) -> Load:
@@ -74,33 +62,6 @@ def test_a_redis_that_answers_nothing_for_longer_than_its_timeout_holds_up_nothi
         assert running.assert_equal().events == EVENTS
 
 
-@contextmanager
-def _watching_boards(settings: Settings) -> Iterator[Counter[tuple[int, int, int]]]:
-    """Count what a reader sees at one moment, as often as it can look: (complete, places on standing, places on trending)."""
-    seen: Counter[tuple[int, int, int]] = Counter()
-    ended = threading.Event()
-    prefix = settings.redis_prefix
-
-    def watch() -> None:
-        with redis.Redis.from_url(settings.redis) as client:
-            while not ended.is_set():
-                with client.pipeline(transaction=True) as look:
-                    look.exists(f"{prefix}epoch")
-                    look.zcard(f"{prefix}board:all:standing")
-                    look.zcard(f"{prefix}board:all:trending")
-                    seen[tuple(look.execute())] += 1  # type: ignore[index]  # three numbers
-                time.sleep(0.0005)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        thread.join(10)
-    assert not thread.is_alive()
-
-
 def test_invariant_3_redis_equals_the_table_after_a_wipe_and_never_shows_a_half_built_board(
     settings: Settings, server: EmbeddedRedis
 ) -> None:
@@ -112,12 +73,12 @@ def test_invariant_3_redis_equals_the_table_after_a_wipe_and_never_shows_a_half_
         send(settings, events[:accounts])
         running.settle()
         load = Load(settings, events[accounts:], 2_500.0)  # of no account that isn't on the boards already
-        with _watching_boards(settings) as seen:
+        with watching_boards(settings) as seen:
             for _ in range(2):
                 running.client.flushall()
                 running.wait_for(running.reader.is_complete, "complete keyspace after a wipe")
         assert set(seen) == {complete, absent}
-        with _watching_boards(settings) as seen:
+        with watching_boards(settings) as seen:
             running.client.delete(f"{settings.redis_prefix}epoch")
             running.wait_for(running.reader.is_complete, "complete keyspace after `rebuild`")
         assert set(seen) == {complete, former}

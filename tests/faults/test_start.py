@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from harness import ROOT
 
-from streams.embedded import _free_port
+from streams.embedded import free_port
 from streams.kafka.topics import create_topics
 from streams.settings import PREFIX, Settings
 
@@ -76,7 +76,7 @@ def test_a_setting_that_does_not_exist_is_named(settings: Settings) -> None:
 
 
 def test_no_broker_is_said_with_its_address(settings: Settings) -> None:
-    away = f"127.0.0.1:{_free_port()}"
+    away = f"127.0.0.1:{free_port()}"
     line = refused(replace(settings, kafka=away), UNAVAILABLE)
     assert "Kafka" in line
     assert away in line
@@ -87,7 +87,7 @@ def test_a_broker_that_never_answers_is_given_up(settings: Settings, silent_port
 
 
 def test_no_redis_is_said_with_its_address_but_without_its_password(settings: Settings) -> None:
-    away = f"127.0.0.1:{_free_port()}"
+    away = f"127.0.0.1:{free_port()}"
     line = refused(replace(settings, redis=f"redis://someone:secret@{away}/0"), UNAVAILABLE)
     assert "Redis" in line
     assert away in line

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import services
 from harness import Deployment, Record, deployment, send
 
 from streams import entities
@@ -32,11 +33,11 @@ def record(fields: dict[str, Any], key: str | None = None) -> Record:
 
 
 @pytest.fixture(scope="module")
-def running(broker: str, redis_url: str) -> Iterator[Deployment]:
+def running(cluster: services.Kafka, redis_url: str) -> Iterator[Deployment]:
     """One deployment for the whole module; each test has accounts of its own and looks at differences of the counts."""
     settings = Settings(
-        kafka=broker, redis=redis_url, app_id="input", input_topics="input-events", redis_prefix="input:", partitions=4,
-        session_timeout_s=6.0,
+        kafka=cluster.address, replication=cluster.replication, redis=redis_url, app_id="input", input_topics="input-events",
+        redis_prefix="input:", partitions=4, session_timeout_s=6.0,
     )  # fmt: skip
     with deployment(settings, workers=1) as running:
         yield running

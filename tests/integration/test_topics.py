@@ -22,9 +22,10 @@ def produce(settings: Settings, topic: str, records: list[tuple[int, bytes, byte
     client.close()
 
 
-def create_with_partitions(settings: Settings, topic: str, partitions: int) -> None:
+def create_with_partitions(settings: Settings, topic: str, partitions: int, configs: dict[str, str] | None = None) -> None:
     client = admin(settings)
-    client.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}}, wait_for_metadata=True)
+    wanted = {"num_partitions": partitions, "replication_factor": 1, "configs": configs or {}}
+    client.create_topics({topic: wanted}, wait_for_metadata=True)
     client.close()
 
 
@@ -63,7 +64,7 @@ def test_each_of_several_input_topics_is_created(settings: Settings) -> None:
 
 
 def test_only_the_missing_topics_are_created(settings: Settings) -> None:
-    create_with_partitions(settings, settings.scores_topic, settings.partitions)
+    create_with_partitions(settings, settings.scores_topic, settings.partitions, {"cleanup.policy": "compact"})
     assert settings.scores_topic not in create_topics(settings)
     check_topics(settings)
 

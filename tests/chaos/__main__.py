@@ -1,0 +1,71 @@
+"""Play faults and print the table: `python tests/chaos [--short] [--only TEXT] [--seed N] [--json FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).parent.parent)
+
+from chaos.faults import FAULTS  # noqa: E402  # found by the line before, as under pytest
+from chaos.row import Row, cells, markdown  # noqa: E402
+from chaos.stage import Stage  # noqa: E402
+
+WIDTHS = [56, 6, 9, 5, 7, 8, 8, 7]
+
+
+def play(names: list[str], seed: int, stack: ExitStack, *, is_long: bool) -> list[Row]:
+    """Play faults one after the other; what fails in one is its row's, and the next goes on."""
+    rows = []
+    stage = Stage(seed, is_long, stack)
+    for name in names:
+        row = Row(name, seed)
+        begun_s = time.monotonic()
+        stage.chance.seed(f"{seed} {name}")
+        try:
+            FAULTS[name](stage, row)
+        except Exception as e:
+            traceback.print_exc()
+            row.wrong.append(f"{type(e).__name__}: {str(e).splitlines()[0]}")
+        row.took_s = round(time.monotonic() - begun_s, 1)
+        rows.append(row)
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells(row), WIDTHS, strict=True)))
+        for said in [*map(str, row.limits), *row.notes, *row.wrong]:
+            print(f"    {said}")
+        sys.stdout.flush()
+    return rows
+
+
+def main() -> int:
+    """Play what was asked for; return 0 when every row is met."""
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer rounds of each: minutes instead of hours")
+    parser.add_argument(
+        "--only", metavar="TEXT", action="append", default=[], help="only faults with this in their name; repeatable"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="decides all that is drawn (default %(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="append a JSON line a fault")
+    parser.add_argument("--markdown", metavar="FILE", help="write the table")
+    args = parser.parse_args()
+    names = [name for name in FAULTS if not args.only or any(text in name for text in args.only)]
+    if not names:
+        parser.error(f"no fault has {' or '.join(map(repr, args.only))} in its name; there are: {'; '.join(FAULTS)}")
+    with ExitStack() as stack:
+        rows = play(names, args.seed, stack, is_long=not args.short)
+    if args.json:
+        with open(args.json, "a") as out:
+            out.writelines(json.dumps(row.as_dict()) + "\n" for row in rows)
+    if args.markdown:
+        Path(args.markdown).write_text(markdown(rows) + "\n")
+    missed = [row.fault for row in rows if not row.is_met]
+    print(f"{len(rows) - len(missed)} of {len(rows)} met" + (f"; missed: {'; '.join(missed)}" if missed else ""))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

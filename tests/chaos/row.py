@@ -1,0 +1,96 @@
+"""What a fault leaves: one row of the table, and what had to hold."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Limit:
+    """One thing that had to hold: `value` at most `most` (or at least, where `is_least`)."""
+
+    what: str
+    value: float
+    bound: float
+    is_least: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether it held."""
+        return self.value >= self.bound if self.is_least else self.value <= self.bound
+
+    def __str__(self) -> str:
+        sign = ">=" if self.is_least else "<="
+        return f"{self.what} {self.value:.4g} ({'' if self.held else 'MISSED, '}{sign} {self.bound:g})"
+
+
+@dataclass
+class Row:
+    """One fault's outcome. Times in s.
+
+    `longest_pause_s` is the longest time in which nothing was committed though there was work; `recover_s` the longest of its
+    rounds from the end of a fault until all that had been sent by then was committed.
+    """
+
+    fault: str
+    seed: int
+    rounds: int = 0
+    events: int = 0
+    lost: int = 0
+    doubled: int = 0
+    longest_pause_s: float = 0.0
+    recover_s: float = 0.0
+    took_s: float = 0.0
+    limits: list[Limit] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    started: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+    @property
+    def is_met(self) -> bool:
+        """Whether everything was equal and every limit held."""
+        return not self.wrong and all(limit.held for limit in self.limits)
+
+    def at_most(self, what: str, value: float, bound: float) -> None:
+        """Note a value that must not pass a bound; of several with the same name the worst is kept."""
+        self._limit(Limit(what, value, bound))
+
+    def at_least(self, what: str, value: float, bound: float) -> None:
+        """Note a value that must reach a bound; of several with the same name the worst is kept."""
+        self._limit(Limit(what, value, bound, is_least=True))
+
+    def _limit(self, limit: Limit) -> None:
+        for held in self.limits:
+            if held.what == limit.what:
+                held.value = (min if limit.is_least else max)(held.value, limit.value)
+                return
+        self.limits.append(limit)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return {**asdict(self), "limits": [str(limit) for limit in self.limits], "verdict": self.verdict}
+
+    @property
+    def verdict(self) -> str:
+        """`met` or `MISSED`."""
+        return "met" if self.is_met else "MISSED"
+
+
+HEADINGS = ["Fault", "Rounds", "Events", "Lost", "Doubled", "Longest pause", "To recover", "Verdict"]
+
+
+def cells(row: Row) -> list[str]:
+    """Return a row's cells in the order of `HEADINGS`."""
+    numbers = [f"{row.rounds:,}", f"{row.events:,}", f"{row.lost:,}", f"{row.doubled:,}"]
+    return [row.fault, *numbers, f"{row.longest_pause_s:.1f} s", f"{row.recover_s:.1f} s", row.verdict]
+
+
+def markdown(rows: list[Row]) -> str:
+    """Return the table for docs/reliability.md, with what else was measured under each fault's name."""
+    lines = [" | ".join(["", *HEADINGS, "Measured", ""]).strip(), "|---" * (len(HEADINGS) + 1) + "|"]
+    for row in rows:
+        measured = "; ".join([*map(str, row.limits), *row.notes, *row.wrong])
+        lines.append("| " + " | ".join([*cells(row), measured]) + " |")
+    return "\n".join(lines)

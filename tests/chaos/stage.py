@@ -1,0 +1,179 @@
+"""Where faults are played: clusters made once, and for each fault settings, a Redis, supervised workers, a load and a watch."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from harness import Deployment, Load, Record, Worker, lively, send
+from services.apache import ApacheKafka
+from services.redis_server import RedisServer
+
+from chaos.row import Row
+from chaos.watch import Watch
+from streams.kafka.topics import create_topics
+from streams.replay.waiting import wait_until_published
+from streams.settings import Settings
+from streams.verify import verify
+
+SESSION_S = 6.0
+PATIENCE_S = 120.0
+# A cleaner that looks often, and a disk that is checked: what takes hours in earnest must show itself here.
+BROKER = {"log.cleaner.backoff.ms": "500", "log.retention.check.interval.ms": "1000"}
+
+
+class Supervised(Deployment):
+    """Workers under a supervisor: one that ends by itself is started again, and what it said is kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ended_by_itself: list[tuple[int, str]] = []
+
+    def check(self) -> None:
+        """Start those again that have ended."""
+        for at, worker in enumerate(self.workers):
+            if worker.exit_code is not None:
+                self.ended_by_itself.append((worker.exit_code, worker.log()))
+                worker.close()
+                self.workers[at] = Worker(self.settings)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, as a supervisor."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 0.05))
+
+    def all_owned(self) -> bool:
+        """Return whether each partition is owned by exactly one worker."""
+        return sorted(p for worker in self.workers for p in worker.owned) == list(range(self.settings.partitions))
+
+
+@dataclass
+class Stage:
+    """What a fault is given."""
+
+    seed: int
+    is_long: bool
+    stack: ExitStack
+    _clusters: dict[int, ApacheKafka] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+
+    def pick(self, long: int, short: int) -> int:
+        """Return a size for the form that is run."""
+        return long if self.is_long else short
+
+    def kafka(self, brokers: int = 1) -> ApacheKafka:
+        """Return the cluster of so many brokers."""
+        if brokers not in self._clusters:
+            self._clusters[brokers] = self.stack.enter_context(ApacheKafka(brokers, BROKER))
+        return self._clusters[brokers]
+
+    @contextmanager
+    def scene(self, row: Row, kafka: ApacheKafka | None = None, **overrides: Any) -> Iterator[Scene]:
+        """Give topics, a Redis and workers of this fault's own; at the end of the block they are gone."""
+        cluster = kafka or self.kafka()
+        name = f"f{uuid.uuid4().hex[:10]}"
+        with RedisServer() as server:
+            known = {
+                "kafka": cluster.address, "redis": server.url, "app_id": name, "input_topics": f"{name}-events",
+                "partitions": 4, "replication": len(cluster.brokers), "session_timeout_s": SESSION_S,
+            }  # fmt: skip
+            settings = Settings(**{**known, **overrides})
+            create_topics(settings)
+            running, watch = Supervised(settings), Watch(settings)
+            try:
+                yield Scene(row, settings, running, watch, cluster, server)
+            finally:
+                watch.close()
+                running.close()
+
+
+@dataclass
+class Scene:
+    """One fault's deployment under load."""
+
+    row: Row
+    settings: Settings
+    running: Supervised
+    watch: Watch
+    kafka: ApacheKafka
+    server: RedisServer
+    load: Load | None = None
+
+    def begin(self, least: int, rate_per_s: float, *, workers: int = 1, events: Iterable[Record] | None = None) -> None:
+        """Start workers and a load of at least so many events, and return when they work."""
+        for _ in range(workers):
+            self.running.start()
+        endless = iter(events or lively(self.row.seed, time.time() - 86_400))
+        send(self.settings, list(islice(endless, 200)))
+        self.running.wait_for(lambda: self.running.all_owned() and self.done() > 0, "start", PATIENCE_S)
+        self.load = Load(self.settings, endless, rate_per_s, patient=True, least=least)
+        self.running.pass_time(1.0)
+        self.watch.reset()
+
+    def done(self) -> int:
+        """Return how many input records are committed."""
+        return sum(offset for (topic, _), offset in self.running.committed().items() if topic in self.settings.topic_names)
+
+    def until_moving(self) -> None:
+        """Return when something more is committed."""
+        before = self.done()
+        self.running.wait_for(lambda: self.done() > before, "progress", PATIENCE_S)
+
+    def until_recovered(self, since_s: float) -> float:
+        """Return when all that is sent by now is committed; the seconds since `since_s` count as the recovery."""
+        self.running.wait_until_committed(*self.settings.topic_names, self.settings.engagements_topic, timeout_s=PATIENCE_S)
+        return self._took(since_s)
+
+    def until_published(self, since_s: float) -> float:
+        """As `until_recovered`, but in Redis, and with complete boards."""
+        self.settle()
+        return self._took(since_s)
+
+    def _took(self, since_s: float) -> float:
+        took_s = time.monotonic() - since_s
+        self.row.recover_s = max(self.row.recover_s, took_s)
+        return took_s
+
+    def end(self) -> None:
+        """Send the rest, let everything settle, recount, and note what the recount and the watch found."""
+        self.row.longest_pause_s = max(self.row.longest_pause_s, self.watch.longest_pause_s)
+        if self.load:
+            assert not self.load.is_done, "the load ended before the fault did: it shows nothing"
+            self.load.finish(timeout_s=600)
+        self.settle()
+        self.recount()
+
+    def settle(self) -> None:
+        """Wait until everything sent is applied, durable and in Redis, with complete boards."""
+
+        def look(_: object) -> None:
+            self.running.check()
+
+        wait_until_published(self.settings, self.running.client, on_progress=look, idle_limit_s=PATIENCE_S)
+        self.running.wait_for(self.running.reader.is_complete, "complete boards", PATIENCE_S)
+
+    def recount(self) -> None:
+        """Compare everything with a recount from Kafka."""
+        report = verify(self.settings)
+        row = self.row
+        row.events += report.events
+        row.lost += report.lost
+        row.doubled += report.doubled
+        if not report.ok:
+            row.wrong += [str(mismatch) for mismatch in report.mismatches[:5]]
+            row.wrong.append(f"{report.mismatch_count:,} values differ")
+        if report.unapplied:
+            row.wrong.append(f"{report.unapplied:,} records not applied")
+
+
+Fault = Callable[[Stage, Row], None]

@@ -1,0 +1,79 @@
+"""How far the group is, looked at from outside: committed offsets against the ends of the input, several times a second."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from streams.errors import CloutstreamError
+from streams.kafka.clients import admin, consumer
+from streams.settings import Settings
+
+INTERVAL_S = 0.1
+REMEMBERED_S = 120.0
+
+
+class Watch(threading.Thread):
+    """Samples until `close`; while Kafka doesn't answer there are no samples, and time goes on."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self._settings = settings
+        self._tps = [TopicPartition(t, p) for t in settings.topic_names for p in range(settings.partitions)]
+        self._ended = threading.Event()
+        self._ends: deque[tuple[float, dict[TopicPartition, int]]] = deque()
+        self._moved_s = time.monotonic()
+        self._committed: dict[TopicPartition, int] = {}
+        self.longest_pause_s = 0.0
+        self.longest_lag_s = 0.0
+        self.start()
+
+    def reset(self) -> None:
+        """Measure from now on."""
+        self._moved_s = time.monotonic()
+        self.longest_pause_s = self.longest_lag_s = 0.0
+
+    def run(self) -> None:
+        """Look, for as long as it isn't closed."""
+        while not self._ended.is_set():
+            with contextlib.suppress(KafkaError, CloutstreamError, OSError):  # Kafka is away: looked again with new clients
+                self._look_on()
+            self._ended.wait(INTERVAL_S)
+
+    def _look_on(self) -> None:
+        asking = {"request_timeout_ms": 2_000}
+        with contextlib.closing(admin(self._settings, **asking)) as group, contextlib.closing(consumer(self._settings)) as input:
+            while not self._ended.wait(INTERVAL_S):
+                # Committed first: what is behind it is then rather too much than too little.
+                offsets = group.list_group_offsets(self._settings.app_id).get(self._settings.app_id, {})
+                committed = {tp: at.offset for tp, at in offsets.items() if tp in self._tps and at.offset >= 0}
+                self._note(committed, input.end_offsets(self._tps), time.monotonic())
+
+    def _note(self, committed: dict[TopicPartition, int], ends: dict[TopicPartition, int], now_s: float) -> None:
+        self._ends.append((now_s, ends))
+        while self._ends[0][0] < now_s - REMEMBERED_S:
+            self._ends.popleft()
+        has_work = any(ends[tp] > committed.get(tp, 0) for tp in self._tps)
+        if committed != self._committed or not has_work:
+            self._committed, self._moved_s = committed, now_s
+        self.longest_pause_s = max(self.longest_pause_s, now_s - self._moved_s)
+        self.longest_lag_s = max(self.longest_lag_s, *(self._lag_s(tp, committed.get(tp, 0), now_s) for tp in self._tps))
+
+    def _lag_s(self, tp: TopicPartition, committed: int, now_s: float) -> float:
+        """Return for how long a partition has had records behind `committed`."""
+        since_s = now_s
+        for at_s, ends in reversed(self._ends):
+            if ends[tp] <= committed:
+                break
+            since_s = at_s
+        return now_s - since_s
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._ended.set()
+        self.join(30)

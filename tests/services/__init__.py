@@ -1,0 +1,57 @@
+"""The services that tests run on: embedded ones, Apache Kafka with one or three brokers, redis-server, or others by address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from services.apache import ApacheKafka
+from services.redis_server import RedisServer
+from streams.embedded import EmbeddedBroker, EmbeddedRedis
+
+KAFKA = "embedded, apache, apache-3 or host:port[,host:port...]"
+REDIS = "embedded, redis-server or a redis:// URL"
+_BROKERS = {"apache": 1, "apache-3": 3}
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """A Kafka to test on: bootstrap servers, and how many replicas its topics get."""
+
+    address: str
+    replication: int = 1
+
+
+@contextmanager
+def kafka(name: str) -> Iterator[Kafka]:
+    """Run the Kafka of that name (`KAFKA` lists them) for the block."""
+    if name == "embedded":
+        with EmbeddedBroker() as server:
+            yield Kafka(server.address)
+    elif name in _BROKERS:
+        with ApacheKafka(_BROKERS[name]) as cluster:
+            yield Kafka(cluster.address, _BROKERS[name])
+    elif ":" in name:
+        yield Kafka(name)
+    else:
+        raise ValueError(f"no Kafka {name!r} to test on; expected {KAFKA}")
+
+
+def new_redis(name: str) -> EmbeddedRedis:
+    """Return a Redis of that name, not yet started; an address given from outside is nobody's to stop: then an embedded one."""
+    if name == "redis-server":
+        return RedisServer()
+    if name == "embedded" or "://" in name:
+        return EmbeddedRedis()
+    raise ValueError(f"no Redis {name!r} to test on; expected {REDIS}")
+
+
+@contextmanager
+def redis_url(name: str) -> Iterator[str]:
+    """Run the Redis of that name (`REDIS` lists them) for the block, and give its URL."""
+    if "://" in name:
+        yield name
+        return
+    with new_redis(name) as server:
+        yield server.url
