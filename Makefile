@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 # The oldest Python supported, where there is one: what passes there passes on newer ones.
 PYTHON := $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo test test-kafka check bench clean
+.PHONY: help setup demo test test-kafka faults check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ ACROSS := tests/contract tests/integration tests/faults tests/end_to_end
 test-kafka: $(INSTALLED) ## the same on Apache Kafka (one broker, then three), Valkey and redis-server; needs Java 17, Maven, redis-server
 	CLOUTSTREAM_TEST_KAFKA=apache CLOUTSTREAM_TEST_REDIS=embedded $(BIN)/python -m pytest $(ACROSS) $(ARGS)
 	CLOUTSTREAM_TEST_KAFKA=apache-3 CLOUTSTREAM_TEST_REDIS=redis-server $(BIN)/python -m pytest $(ACROSS) $(ARGS)
+
+faults: $(INSTALLED) ## break things under load and recount, two hours; ARGS="--short", "--only TEXT"; needs what test-kafka needs
+	$(BIN)/python tests/chaos $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint and types, as CI has them
 	$(BIN)/ruff format --check .

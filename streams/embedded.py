@@ -90,6 +90,11 @@ class EmbeddedServer:
         """Where it listens, host:port."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and hasn't ended."""
+        return self._guard is not None and self._guard.poll() is None
+
     def start(self) -> None:
         """Start the server and wait until it answers.
 

@@ -46,14 +46,14 @@ os.execv(sys.executable, [sys.executable, "-m", "streams", *sys.argv[1:]])
 
 
 class Worker:
-    """One `cloutstream worker` process."""
+    """One `cloutstream worker` process, of the version in the folder `source`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, source: Path = ROOT) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, "worker"],
-            cwd=ROOT,
+            cwd=source,
             env=environ | settings.to_environ(),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -128,6 +128,7 @@ class Deployment:
         self.client = redis.Redis.from_url(settings.redis, socket_timeout=5)
         self.reader = Reader(settings, self.client)
         self.workers: list[Worker] = []
+        self.source = ROOT  # of workers started from now on
         self._admin = admin(settings)
 
     def close(self) -> None:
@@ -139,7 +140,7 @@ class Deployment:
 
     def start(self) -> Worker:
         """Start one more worker."""
-        worker = Worker(self.settings)
+        worker = Worker(self.settings, self.source)
         self.workers.append(worker)
         return worker
 
@@ -344,7 +345,7 @@ def lively_events(count: int, seed: int, start_s: float) -> list[Record]:
     return list(islice(lively(seed, start_s), count))
 
 
-def lively(seed: int, start_s: float) -> Iterator[Record]:
+def lively(seed: int, start_s: float, *, poison: bool = True) -> Iterator[Record]:
     """Yield records for ever: a simulated network with undos and tags, 5 % sent twice, some poison and self-engagements."""
     chance, numbers = random.Random(seed), counting()
     earlier: list[Record] = []
@@ -359,7 +360,7 @@ def lively(seed: int, start_s: float) -> Iterator[Record]:
             drawn = chance.random()
             if drawn < 0.05:  # sent again at once, or much later
                 yield record if drawn < 0.02 else chance.choice(earlier)
-            elif drawn < 0.052:
+            elif drawn < 0.052 and poison:
                 yield Record(key, chance.choice(POISON))
             elif drawn < 0.056:
                 own = {

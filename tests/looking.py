@@ -13,6 +13,7 @@ import redis
 from harness import Deployment
 
 from streams.settings import Settings
+from streams.tables.entity_rows import COUNTS
 
 Version = tuple[str, int]  # entity, ver
 _END = b"end"
@@ -62,6 +63,16 @@ def twice_or_back(versions: Sequence[Version]) -> list[Version]:
     """Return what was told again, or after a newer version of the same entity."""
     newest: dict[str, int] = {}
     return [(entity, ver) for entity, ver in versions if newest.setdefault(entity, -1) >= ver or newest.update({entity: ver})]
+
+
+def integers(running: Deployment) -> dict[str, tuple[bytes, ...]]:
+    """Return the counts of every entity in Redis."""
+    prefix = f"{running.settings.redis_prefix}score:"
+    keys = list(running.client.scan_iter(f"{prefix}*", count=5_000))
+    with running.client.pipeline(transaction=False) as ask:
+        for key in keys:
+            ask.hmget(key, COUNTS)
+        return {key.decode().removeprefix(prefix): tuple(found) for key, found in zip(keys, ask.execute(), strict=True)}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 import traceback
@@ -55,6 +56,7 @@ def main() -> int:
     names = [name for name in FAULTS if not args.only or any(text in name for text in args.only)]
     if not names:
         parser.error(f"no fault has {' or '.join(map(repr, args.only))} in its name; there are: {'; '.join(FAULTS)}")
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a load's requests that a broken Kafka never answered
     with ExitStack() as stack:
         rows = play(names, args.seed, stack, is_long=not args.short)
     if args.json:

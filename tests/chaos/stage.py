@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 import uuid
@@ -12,11 +13,13 @@ from itertools import islice
 from typing import Any
 
 from harness import Deployment, Load, Record, Worker, lively, send
+from kafka.errors import KafkaError
 from services.apache import ApacheKafka
 from services.redis_server import RedisServer
 
 from chaos.row import Row
 from chaos.watch import Watch
+from streams.errors import CloutstreamError
 from streams.kafka.topics import create_topics
 from streams.replay.waiting import wait_until_published
 from streams.settings import Settings
@@ -34,6 +37,7 @@ class Supervised(Deployment):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.ended_by_itself: list[tuple[int, str]] = []
+        self._known: dict[tuple[str, int], int] = {}
 
     def check(self) -> None:
         """Start those again that have ended."""
@@ -41,7 +45,13 @@ class Supervised(Deployment):
             if worker.exit_code is not None:
                 self.ended_by_itself.append((worker.exit_code, worker.log()))
                 worker.close()
-                self.workers[at] = Worker(self.settings)
+                self.workers[at] = Worker(self.settings, self.source)
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """Return what is committed, as far as Kafka could be asked."""
+        with contextlib.suppress(KafkaError, CloutstreamError, OSError):
+            self._known = super().committed()
+        return self._known
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, as a supervisor."""

@@ -28,6 +28,7 @@ class Watch(threading.Thread):
         self._ended = threading.Event()
         self._ends: deque[tuple[float, dict[TopicPartition, int]]] = deque()
         self._moved_s = time.monotonic()
+        self._has_work = False
         self._committed: dict[TopicPartition, int] = {}
         self.longest_pause_s = 0.0
         self.longest_lag_s = 0.0
@@ -35,7 +36,7 @@ class Watch(threading.Thread):
 
     def reset(self) -> None:
         """Measure from now on."""
-        self._moved_s = time.monotonic()
+        self._moved_s, self._has_work = time.monotonic(), False
         self.longest_pause_s = self.longest_lag_s = 0.0
 
     def run(self) -> None:
@@ -58,10 +59,11 @@ class Watch(threading.Thread):
         self._ends.append((now_s, ends))
         while self._ends[0][0] < now_s - REMEMBERED_S:
             self._ends.popleft()
-        has_work = any(ends[tp] > committed.get(tp, 0) for tp in self._tps)
-        if committed != self._committed or not has_work:
+        if self._has_work:  # since the sample before, which may be long ago when Kafka was away
+            self.longest_pause_s = max(self.longest_pause_s, now_s - self._moved_s)
+        self._has_work = any(ends[tp] > committed.get(tp, 0) for tp in self._tps)
+        if committed != self._committed or not self._has_work:
             self._committed, self._moved_s = committed, now_s
-        self.longest_pause_s = max(self.longest_pause_s, now_s - self._moved_s)
         self.longest_lag_s = max(self.longest_lag_s, *(self._lag_s(tp, committed.get(tp, 0), now_s) for tp in self._tps))
 
     def _lag_s(self, tp: TopicPartition, committed: int, now_s: float) -> float:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import services
 from harness import Deployment, Load, Record, deployment, lively_events, send
-from looking import Follower, twice_or_back, version_of
+from looking import Follower, integers, twice_or_back, version_of
 
 from streams.columns.hashing import hash_names
 from streams.events.engagements import Engagements, decode
@@ -249,20 +249,10 @@ def test_invariant_8_nobody_sees_a_version_twice_or_going_back(aftermath: Afterm
     assert len(kept) > 1000
 
 
-def test_invariant_8_a_replay_of_the_log_from_nothing_gives_the_same_integers(aftermath: Aftermath) -> None:
+def test_invariant_8_a_replay_of_the_log_from_nothing_gives_the_sameintegers(aftermath: Aftermath) -> None:
     first = aftermath.running.settings
     anew = replace(first, app_id="invariants-again", redis_prefix="invariants-again:")  # the same input topic
     with deployment(anew, workers=1) as running:
         running.settle()
-        assert _integers(aftermath.running) == _integers(running)
+        assert integers(aftermath.running) == integers(running)
         assert aftermath.running.stats() == running.stats()
-
-
-def _integers(running: Deployment) -> dict[str, list[str]]:
-    """Return the counts of every entity in Redis."""
-    prefix = f"{running.settings.redis_prefix}score:"
-    keys = list(running.client.scan_iter(f"{prefix}*", count=5_000))
-    with running.client.pipeline(transaction=False) as ask:
-        for key in keys:
-            ask.hmget(key, COUNTS)
-        return {key.decode().removeprefix(prefix): found for key, found in zip(keys, ask.execute(), strict=True)}

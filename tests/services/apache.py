@@ -140,13 +140,20 @@ class ApacheKafka:
         brokers: how many.
         more: properties added to each broker's configuration; `listeners` are added to its own.
         scram_users: user -> password, for SASL/SCRAM.
+        folder: where the logs are made, such as a disk of its own; else among temporary files.
     """
 
-    def __init__(self, brokers: int = 1, more: dict[str, str] | None = None, scram_users: dict[str, str] | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="cloutstream-kafka-", ignore_cleanup_errors=True)
+    def __init__(
+        self,
+        brokers: int = 1,
+        more: dict[str, str] | None = None,
+        scram_users: dict[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="cloutstream-kafka-", dir=folder, ignore_cleanup_errors=True)
         voters = {node: f"127.0.0.1:{free_port()}" for node in range(1, brokers + 1)}
-        folder = Path(self._folder.name)
-        self.brokers = [ApacheBroker(node, voters, folder, more or {}, scram_users or {}) for node in voters]
+        logs = Path(self._folder.name)
+        self.brokers = [ApacheBroker(node, voters, logs, more or {}, scram_users or {}) for node in voters]
 
     @property
     def address(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.faults import redis_away, workers
+from chaos.faults import brokers, endurance, inputs, redis_away, versions, workers
 from chaos.stage import Fault
 
 # What the row is called, and what plays it.
@@ -17,4 +17,15 @@ FAULTS: dict[str, Fault] = {
     "Redis slow (+200 ms)": redis_away.slow,
     "Redis out of memory": redis_away.full,
     "Redis read-only": redis_away.read_only,
+    "one of three brokers killed and restarted": brokers.one_of_three_killed,
+    "broker paused 5 s and 30 s": brokers.paused,
+    "broker paused 5 s and 30 s during recovery": brokers.paused_during_recovery,
+    "changelog refuses every record": brokers.changelog_refused,
+    "disk of the broker full": brokers.disk_full,
+    "1 % poison of every kind": inputs.poisoned,
+    "half of all traffic on one author; a million engagers": inputs.lopsided,
+    "shuffled by a day, a fifth twice, clocks wrong": inputs.disordered,
+    "the same log replayed from nothing": inputs.replayed,
+    "rows written by the previous version": versions.upgraded,
+    "an hour of steady load with accounts that come and go": endurance.an_hour,
 }

@@ -130,9 +130,8 @@ def stopped_and_continued(stage: Stage, row: Row) -> None:
             running.wait_for(running.all_owned, "each partition owned once", 60)
             scene.until_recovered(stopped_s + SESSION_S + 4)
             row.rounds += 1
-        scene.end()
         compact(scene)
-        scene.recount()  # what is left in the changelogs
+        scene.end()  # recounts what is left in the changelogs
         for worker in list(running.workers):
             running.kill(worker)
         running.start()

@@ -1,0 +1,162 @@
+"""Brokers killed, paused, full, and refusing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from durable import unacknowledged
+from harness import like, send
+from services.apache import ApacheKafka
+
+from chaos.compaction import alter
+from chaos.row import Row
+from chaos.stage import BROKER, SESSION_S, Scene, Stage
+from streams.errors import CloutstreamError
+
+RATE, LEAST = 2_000.0, 20_000
+HEALED_S = 60.0
+MB = 1 << 20
+
+
+def _note_restarts(scene: Scene) -> None:
+    ended = scene.running.ended_by_itself
+    if ended:
+        codes = ", ".join(sorted({str(code) for code, _ in ended}))
+        scene.row.notes.append(f"{len(ended)} workers ended by themselves ({codes}) and were started again")
+
+
+def one_of_three_killed(stage: Stage, row: Row) -> None:
+    """One broker of three killed and restarted, each in turn."""
+    with stage.scene(row, stage.kafka(3)) as scene:
+        scene.begin(LEAST, RATE, workers=2)
+        for number in range(stage.pick(6, 1)):
+            broker = scene.kafka.brokers[number % 3]
+            broker.stop()
+            scene.running.pass_time(stage.pick(20, 8))
+            broker.start()
+            row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S)
+            row.rounds += 1
+        _note_restarts(scene)
+        scene.end()
+
+
+def paused(stage: Stage, row: Row) -> None:
+    """The only broker paused for 5 s and for 30 s."""
+    with stage.scene(row) as scene:
+        scene.begin(LEAST, RATE)
+        for seconds in (5, 30) * stage.pick(3, 1):
+            _pause(scene, seconds)
+        _note_restarts(scene)
+        scene.end()
+
+
+def paused_during_recovery(stage: Stage, row: Row) -> None:
+    """The only broker paused for 5 s and for 30 s while a worker recovers its tables."""
+    rows = stage.pick(400_000, 60_000)
+    start_s = time.time() - 86_400
+    with stage.scene(row) as scene:
+        scene.running.start()
+        send(scene.settings, [like(n, f"fan{n}", f"author{n}", start_s + n / 1000) for n in range(rows)])
+        scene.settle()
+        scene.begin(LEAST, RATE, workers=0)
+        for seconds in (5, 30) * stage.pick(3, 1):
+            scene.running.kill(scene.running.workers[0])
+            scene.running.start()
+            # A join takes up to the session of the one killed; then come a second or two of recovery.
+            scene.running.pass_time(stage.chance.uniform(SESSION_S - 1, SESSION_S + 3))
+            _pause(scene, seconds)
+        _note_restarts(scene)
+        scene.end()
+
+
+def _pause(scene: Scene, seconds: float) -> None:
+    broker = scene.kafka.brokers[0]
+    broker.pause()
+    try:
+        scene.running.pass_time(seconds)
+    finally:
+        broker.resume()
+    scene.row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S)
+    scene.row.rounds += 1
+
+
+def changelog_refused(stage: Stage, row: Row) -> None:
+    """Every send to the table's changelog fails: the input isn't committed past it."""
+    with stage.scene(row) as scene:
+        scene.begin(LEAST, RATE)
+        for _ in range(stage.pick(5, 1)):
+            alter(scene, scene.settings.entities_changelog, {"max.message.bytes": "40"})
+            scene.running.pass_time(12.0)
+            _end_all(scene)
+            _nothing_passed(scene)
+            alter(scene, scene.settings.entities_changelog, {"max.message.bytes": str(MB)})
+            healed_s = time.monotonic()
+            scene.running.start()
+            row.at_most("goes on after it is mended, s", scene.until_recovered(healed_s), HEALED_S)
+            row.rounds += 1
+        codes = [code for code, _ in scene.running.ended_by_itself]
+        row.at_least("workers that ended rather than go on", len(codes), row.rounds)
+        row.at_most("of them with another code than 70", sum(code != 70 for code in codes), 0)
+        scene.end()
+
+
+def disk_full(stage: Stage, row: Row) -> None:
+    """The disk of the broker is full: the input isn't committed past what couldn't be written."""
+    with _small_disk(300) as folder, ApacheKafka(1, BROKER, folder=folder) as cluster, stage.scene(row, cluster) as scene:
+        scene.begin(LEAST, RATE)
+        broker = cluster.brokers[0]
+        for _ in range(stage.pick(3, 1)):
+            ballast = folder / "ballast"
+            disk = os.statvfs(folder)
+            with open(ballast, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize - 2 * MB))
+            until = time.monotonic() + 60
+            while broker.is_running and time.monotonic() < until:
+                scene.running.pass_time(0.5)
+            row.at_most("brokers that went on with a full disk", int(broker.is_running), 0)
+            _end_all(scene)
+            ballast.unlink()
+            broker.stop()
+            broker.start()
+            _nothing_passed(scene)
+            healed_s = time.monotonic()
+            scene.running.start()
+            row.at_most("goes on after there is room, s", scene.until_recovered(healed_s), HEALED_S)
+            row.rounds += 1
+        _note_restarts(scene)
+        scene.end()
+
+
+def _end_all(scene: Scene) -> None:
+    for worker in list(scene.running.workers):
+        scene.running.check()
+        scene.running.kill(worker) if worker in scene.running.workers else None
+    for worker in list(scene.running.workers):
+        scene.running.kill(worker)
+
+
+def _nothing_passed(scene: Scene) -> None:
+    """Compare, with nobody running, what is committed with what is there."""
+    passed = list(unacknowledged(scene.running, scene.running.committed()))
+    scene.row.at_most("offsets committed past what isn't there", len(passed), 0)
+    scene.row.wrong += passed[:5]
+
+
+@contextmanager
+def _small_disk(mb: int) -> Iterator[Path]:
+    """Mount a disk of so many megabytes for the block; needs root."""
+    with tempfile.TemporaryDirectory(prefix="cloutstream-disk-") as folder:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mb}m", "tmpfs", folder]
+        said = subprocess.run(command, capture_output=True, text=True)
+        if said.returncode:
+            raise CloutstreamError(f"can't mount a small disk ({said.stderr.strip()}); run as root")
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=False)

@@ -1,0 +1,77 @@
+"""What only shows after a long time: memory that grows, keys that stay, rebalances that take longer."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+
+import psutil
+from harness import Record, like
+
+from chaos.row import Row
+from chaos.stage import Scene, Stage
+
+RATE = 1_000.0
+EXPIRE_AFTER_S = 240.0
+WINDOW_S = 600.0
+MOVE_S = 30.0  # a new crowd of accounts
+CROWD = 3_000
+
+
+def an_hour(stage: Stage, row: Row) -> None:
+    """An hour of steady load with accounts that come and go; a rebalance at its end takes no longer than one at its start."""
+    windows, window_s = stage.pick(6, 2), stage.pick(600, 30)
+    with stage.scene(row, expire_after_s=EXPIRE_AFTER_S if stage.is_long else 20.0) as scene:
+        scene.begin(0, RATE, events=_churn(stage.chance))
+        first_s = _rebalance(scene)
+        scene.running.pass_time(2 * window_s if stage.is_long else window_s)  # warm-up: expiry sets in, arrays reach their size
+        worker = scene.running.workers[0]
+        process = psutil.Process(worker.pid)
+        memory, keys = [], []
+        for _ in range(windows - 2 if stage.is_long else windows):
+            samples: list[tuple[int, int]] = []
+            _sample_for(scene, window_s, lambda: samples.append((process.memory_info().rss, scene.running.client.dbsize())))  # noqa: B023
+            memory.append(statistics.median(rss for rss, _ in samples))
+            keys.append(max(count for _, count in samples))
+            row.rounds += 1
+        growth = (memory[-1] / memory[0]) ** (1 / (len(memory) - 1)) - 1
+        row.at_most("growth of memory a window, %", 100 * growth, 1.0 if stage.is_long else 20.0)
+        row.at_most("growth of Redis keys, %", 100 * (keys[-1] / keys[0] - 1), 5.0 if stage.is_long else 50.0)
+        row.notes.append(f"memory {', '.join(f'{m / 1e6:.1f}' for m in memory)} MB; keys {', '.join(f'{k:,}' for k in keys)}")
+        row.at_most("pause of a rebalance, against the first", _rebalance(scene) / first_s, 1.5)
+        row.at_most("workers that ended by themselves", len(scene.running.ended_by_itself), 0)
+        scene.end()
+
+
+def _churn(chance: Random) -> Iterator[Record]:
+    """Yield events of now for ever, of accounts most of which are new every half a minute."""
+    number = 0
+    while True:
+        now_s = time.time()
+        first = int(now_s / MOVE_S) * CROWD // 2
+        number += 1
+        yield like(number, f"fan{first + chance.randrange(CROWD)}", f"author{first + chance.randrange(CROWD)}", now_s)
+
+
+def _sample_for(scene: Scene, seconds: float, sample: Callable[[], object]) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        scene.running.pass_time(2.0)
+        sample()
+
+
+def _rebalance(scene: Scene) -> float:
+    """Have a second worker join and leave, three times; return the median of the pauses, s."""
+    pauses = []
+    for _ in range(3):
+        scene.watch.reset()
+        second = scene.running.start()
+        scene.running.wait_for(lambda: scene.running.all_owned() and second.owned, "two workers sharing", 60)  # noqa: B023
+        scene.until_recovered(time.monotonic())
+        scene.running.stop(second)
+        scene.running.wait_for(scene.running.all_owned, "one worker with all", 60)
+        scene.until_recovered(time.monotonic())
+        pauses.append(scene.watch.longest_pause_s)
+    return statistics.median(pauses)

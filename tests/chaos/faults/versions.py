@@ -1,0 +1,53 @@
+"""Rows that the previous version wrote, read by this one; and the way back."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import ROOT
+
+from chaos.row import Row
+from chaos.stage import Stage
+from streams.errors import CloutstreamError
+
+PREVIOUS = "1c9b81ce0b8fe3b3b4b3ce44b38df5df9548eab1"
+RATE, LEAST = 2_000.0, 20_000
+
+
+def upgraded(stage: Stage, row: Row) -> None:
+    """Workers of the previous version, then of this one, then of the previous again, over the same topics under load."""
+    with _source(PREVIOUS) as previous, stage.scene(row) as scene:
+        running = scene.running
+        running.source = previous
+        scene.begin(LEAST, RATE, workers=2)
+        for source in (ROOT, previous) * stage.pick(2, 1) + (ROOT,):
+            running.pass_time(5.0)
+            running.source = source
+            for worker in list(running.workers):  # one by one, as a rolling upgrade does
+                begun_s = time.monotonic()
+                running.stop(worker)
+                running.start()
+                running.wait_for(running.all_owned, "each partition owned once", 60)
+                scene.until_recovered(begun_s)
+            row.rounds += 1
+        scene.end()
+        row.at_most("workers that ended by themselves", len(running.ended_by_itself), 0)
+
+
+@contextmanager
+def _source(commit: str) -> Iterator[Path]:
+    """Give a folder with the source as of a commit."""
+    said = subprocess.run(["git", "archive", commit, "streams", "agents"], cwd=ROOT, capture_output=True)
+    if said.returncode:
+        raise CloutstreamError(f"no commit {commit} in this clone ({said.stderr.decode().strip()}); fetch the whole history")
+    with tempfile.TemporaryDirectory(prefix="cloutstream-previous-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(said.stdout)) as archive:
+            archive.extractall(folder, filter="data")
+        yield Path(folder)
