@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from streams.errors import ConfigurationError
+from streams.plaintext import check_kafka, check_redis
 
 PREFIX = "CLOUTSTREAM_"
 
@@ -106,6 +107,9 @@ class Settings:
     kafka_sasl_mechanism: str = _one_of("SCRAM-SHA-512", "SASL mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
     kafka_username: str = _optional("", "SASL user")
     kafka_password: Secret = _optional(_NO_SECRET, "SASL password")  # noqa: RUF009  # it returns a dataclasses.field
+    plaintext_passwords_to: str = _optional(
+        "", "hosts, comma-separated, that passwords may go to without TLS; this machine always"
+    )
     # Topics
     partitions: int = _count(
         8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024
@@ -178,13 +182,8 @@ class Settings:
             value = getattr(self, f.name)
             if not f.metadata["check"](value):
                 raise ConfigurationError(f"{PREFIX}{f.name.upper()} is {value!r}; expected {f.metadata['valid']}")
-        if self.kafka_security == "sasl_plaintext" and self.kafka_password:
-            host = self.kafka.rpartition(":")[0]
-            if host not in ("127.0.0.1", "localhost", "[::1]"):
-                raise ConfigurationError(
-                    f"{PREFIX}KAFKA_SECURITY is 'sasl_plaintext' for {self.kafka!r}: the password would cross the network in the "
-                    "clear; expected sasl_ssl"
-                )
+        check_kafka(self.kafka, self.kafka_security, self.kafka_password, self.plaintext_passwords_to)
+        check_redis(self.redis, self.plaintext_passwords_to)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:

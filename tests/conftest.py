@@ -17,9 +17,6 @@ import services
 from streams.embedded import EmbeddedRedis
 from streams.settings import PREFIX, Settings
 
-KAFKA = os.environ.get(f"{PREFIX}TEST_KAFKA", "embedded")
-REDIS = os.environ.get(f"{PREFIX}TEST_REDIS", "embedded")
-
 # A developer's own deployment must not decide how a test ends, nor be written to by one; and the two variables above are
 # no settings, which a process started by a test would refuse.
 for _variable in [name for name in os.environ if name.startswith(PREFIX)]:
@@ -34,7 +31,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[services.Kafka]:
     """A Kafka, shared by all tests."""
-    with services.kafka(KAFKA) as cluster:
+    with services.kafka(services.TEST_KAFKA) as cluster:
         yield cluster
 
 
@@ -47,14 +44,14 @@ def broker(cluster: services.Kafka) -> str:
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL of a Redis, shared by all tests: `settings` gives each a key prefix of its own."""
-    with services.redis_url(REDIS) as url:
+    with services.redis_url(services.TEST_REDIS) as url:
         yield url
 
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedRedis]:
     """A Redis of this test's own, which it may stop."""
-    with services.new_redis(REDIS) as server:
+    with services.new_redis(services.TEST_REDIS) as server:
         yield server
 
 

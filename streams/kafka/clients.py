@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError, SaslAuthenticationFailedError
+from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from streams.errors import ConfigurationError, ServiceUnavailable
 from streams.kafka.probe import probe_kafka, settings_hint
@@ -71,8 +71,7 @@ def reaching_kafka(settings: Settings) -> Iterator[None]:
     try:
         yield
     except SaslAuthenticationFailedError as exc:
-        hint = f"it refused the user {settings.kafka_username!r}; check {PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD"
-        raise ServiceUnavailable("Kafka", settings.kafka, f"{hint} ({settings.kafka_sasl_mechanism})") from exc
+        raise ServiceUnavailable("Kafka", settings.kafka, f"it refused {_user_hint(settings)}") from exc
     except (KafkaError, OSError) as exc:
         # Retriable are those of a broker that is away, starting, or electing a leader; others are ours.
         if isinstance(exc, KafkaError) and not exc.retriable:
@@ -127,4 +126,17 @@ def _client(kind: Any, settings: Settings, options: dict[str, Any]) -> Any:
         **security,
     }
     with reaching_kafka(settings):
-        return kind(**{**connection, **options})
+        try:
+            return kind(**{**connection, **options})
+        except KafkaTimeoutError as exc:
+            if not settings.kafka_security.startswith("sasl"):
+                raise
+            # It has answered the probe; a client that is refused tries again until its time is up, and then doesn't say so.
+            raise ServiceUnavailable("Kafka", settings.kafka, f"it answers, but seems to refuse {_user_hint(settings)}") from exc
+
+
+def _user_hint(settings: Settings) -> str:
+    return (
+        f"the user {settings.kafka_username!r} ({settings.kafka_sasl_mechanism}); check {PREFIX}KAFKA_USERNAME, "
+        f"{PREFIX}KAFKA_PASSWORD and {PREFIX}KAFKA_SASL_MECHANISM"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from streams.embedded import EmbeddedBroker, EmbeddedRedis
 
 KAFKA = "embedded, apache, apache-3 or host:port[,host:port...]"
 REDIS = "embedded, redis-server or a redis:// URL"
+# What conftest.py runs them on.
+TEST_KAFKA = os.environ.get("CLOUTSTREAM_TEST_KAFKA", "embedded")
+TEST_REDIS = os.environ.get("CLOUTSTREAM_TEST_REDIS", "embedded")
 _BROKERS = {"apache": 1, "apache-3": 3}
 
 
@@ -21,6 +25,11 @@ class Kafka:
 
     address: str
     replication: int = 1
+
+
+def is_apache() -> bool:
+    """Return whether the tests run on Apache Kafka: then another cluster can be run beside it."""
+    return TEST_KAFKA in _BROKERS
 
 
 @contextmanager

@@ -118,7 +118,8 @@ class ApacheBroker(EmbeddedServer):
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "listeners": ",".join(filter(None, [listeners, self._more.get("listeners")])),
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,"
+            "SASL_PLAINTEXT:SASL_PLAINTEXT",
             "log.dirs": str(self._folder),
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": replicas,

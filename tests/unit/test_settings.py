@@ -124,7 +124,7 @@ def test_a_password_is_not_in_an_error() -> None:
     environ = {"CLOUTSTREAM_KAFKA_PASSWORD": PASSWORD, "CLOUTSTREAM_KAFKA": "far.example:9092"}
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environ({**environ, "CLOUTSTREAM_KAFKA_SECURITY": "sasl_plaintext"})
-    assert "far.example:9092" in str(caught.value)
+    assert "far.example" in str(caught.value)
     assert PASSWORD not in str(caught.value)
 
 
@@ -133,14 +133,36 @@ def test_a_redis_password_is_not_in_what_settings_show() -> None:
     assert PASSWORD not in repr(settings)
 
 
-@pytest.mark.parametrize("kafka", ["127.0.0.1:9092", "localhost:9092", "[::1]:9092"])
-def test_a_password_may_go_in_the_clear_to_this_machine_only(kafka: str) -> None:
+@pytest.mark.parametrize("kafka", ["127.0.0.1:9092", "localhost:9092", "[::1]:9092", "127.0.0.1:9092,localhost:9093"])
+def test_a_password_may_go_in_the_clear_to_this_machine(kafka: str) -> None:
     assert Settings(kafka=kafka, kafka_security="sasl_plaintext", kafka_password=Secret(PASSWORD)).kafka == kafka
+    redis = f"redis://:{PASSWORD}@{kafka.split(',')[0]}/0"
+    assert Settings(redis=redis).redis == redis
 
 
-def test_a_password_in_the_clear_is_refused_when_any_server_is_another_machine() -> None:
-    with pytest.raises(ConfigurationError, match="sasl_ssl"):
-        Settings(kafka="far.example:9092,127.0.0.1:9092", kafka_security="sasl_plaintext", kafka_password=Secret(PASSWORD))
+@pytest.mark.parametrize("kafka", ["far.example:9092,127.0.0.1:9092", "127.0.0.1:9092,far.example:9092", "127.0.0.1.example:1"])
+def test_a_password_in_the_clear_is_refused_when_any_server_is_another_machine(kafka: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"in the clear; expected sasl_ssl, or '.*\.example' among") as caught:
+        Settings(kafka=kafka, kafka_security="sasl_plaintext", kafka_password=Secret(PASSWORD))
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("redis", [f"redis://:{PASSWORD}@far.example:6379", f"redis://far.example?password={PASSWORD}"])
+def test_a_redis_password_in_the_clear_is_refused_for_another_machine(redis: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"in the clear; expected rediss://, or 'far\.example' among") as caught:
+        Settings(redis=redis)
+    assert PASSWORD not in str(caught.value)
+    assert Settings(redis=redis.replace("redis:", "rediss:")).plaintext_passwords_to == ""
+    assert Settings(redis="redis://far.example:6379").plaintext_passwords_to == ""  # no password, nothing to protect
+
+
+def test_a_password_may_go_in_the_clear_to_hosts_that_are_named_for_it() -> None:
+    named = Settings(
+        kafka="near.example:9092", kafka_security="sasl_plaintext", kafka_password=Secret(PASSWORD),
+        redis=f"redis://:{PASSWORD}@cache.example:6379", plaintext_passwords_to="near.example, cache.example",
+    )  # fmt: skip
+    with pytest.raises(ConfigurationError, match=r"far\.example"):
+        dataclasses.replace(named, kafka="near.example:9092,far.example:9092")
 
 
 def test_topics_are_named_after_the_app_and_inputs_are_in_order() -> None:
