@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 import redis
+import services
 
-from streams.embedded import embedded_settings
 from streams.kafka.clients import producer
 from streams.replay.waiting import wait_until_published
 from streams.settings import PREFIX, Settings
@@ -139,8 +139,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "higgs-activity_time.txt.gz").write_bytes(gzip.compress(HIGGS.encode()))
     # The embedded broker's group join takes half the session timeout; all else is as by default.
-    with embedded_settings({f"{PREFIX}PARTITIONS": "8", f"{PREFIX}SESSION_TIMEOUT_S": "6"}) as settings:
-        ours = {"KAFKA": settings.kafka, "REDIS": settings.redis, "SESSION_TIMEOUT_S": "6"}
+    with services.own_settings(partitions=8) as settings:
+        ours = {
+            "KAFKA": settings.kafka,
+            "REDIS": settings.redis,
+            "SESSION_TIMEOUT_S": "6",
+            "REPLICATION": str(settings.replication),
+        }
         environ = {**os.environ, **{PREFIX + name: value for name, value in ours.items()}, "PYTHONPATH": str(readme.ROOT)}
         environ["PATH"] = f"{tools(folder / 'bin')}:{environ['PATH']}"
         place = Place(settings, folder, environ)

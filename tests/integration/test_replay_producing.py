@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import services
 from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
-from streams.embedded import embedded_settings
 from streams.errors import ConfigurationError, ServiceUnavailable
 from streams.kafka.topics import create_topics, end_offsets
 from streams.replay.producing import Feed, paced
@@ -25,7 +25,7 @@ PARTITIONS = 4
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    with embedded_settings({}, partitions=PARTITIONS, input_topics="events,second,third") as settings:
+    with services.own_settings(partitions=PARTITIONS, input_topics="events,second,third") as settings:
         create_topics(settings)
         yield settings
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+import services
 
-from streams.embedded import embedded_settings
 from streams.errors import ServiceUnavailable
 from streams.kafka.topics import create_topics
 from streams.replay.producing import Feed
@@ -21,7 +21,7 @@ PARTITIONS = 2
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    with embedded_settings({}, partitions=PARTITIONS) as settings:
+    with services.own_settings(partitions=PARTITIONS) as settings:
         create_topics(settings)
         yield settings
 

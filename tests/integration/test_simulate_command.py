@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import services
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.embedded import embedded_settings
 from streams.kafka.topics import create_topics, end_offsets
 from streams.settings import Settings
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    with embedded_settings({}, partitions=2) as settings:
+    with services.own_settings(partitions=2) as settings:
         create_topics(settings)
         yield settings
 

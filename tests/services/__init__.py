@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from services.apache import ApacheKafka
 from services.redis_server import RedisServer
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from streams.settings import Settings
 
 KAFKA = "embedded, apache, apache-3 or host:port[,host:port...]"
 REDIS = "embedded, redis-server or a redis:// URL"
@@ -64,3 +66,12 @@ def redis_url(name: str) -> Iterator[str]:
         return
     with new_redis(name) as server:
         yield server.url
+
+
+@contextmanager
+def own_settings(**overrides: Any) -> Iterator[Settings]:
+    """Give settings that point at a Kafka and a Redis of the caller's own, which know no topic yet."""
+    name = TEST_KAFKA if ":" not in TEST_KAFKA else "embedded"  # at an address there are others
+    with kafka(name) as cluster, new_redis(TEST_REDIS) as server:
+        where = {"kafka": cluster.address, "replication": cluster.replication, "redis": server.url, "session_timeout_s": 6.0}
+        yield Settings(**{**where, "partitions": 2, **overrides})
