@@ -11,8 +11,8 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.app import CloutstreamApp
 from agents.fetched import Fetched
+from agents.host import Host
 from streams.columns.grouping import slices
 from streams.events.decode import Refused
 from streams.events.engagements import Engagements, encode
@@ -32,7 +32,7 @@ EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread ov
 class Intake:
     """The intake of all owned partitions: what was fetched of several is taken as one batch."""
 
-    def __init__(self, app: CloutstreamApp) -> None:
+    def __init__(self, app: Host) -> None:
         self.app = app
         self.hand_on: HandOn = lambda *_: None  # told of engagements that the broker has
         self.fetched = Fetched(app)
@@ -163,7 +163,7 @@ def _dirty(
     return records
 
 
-def add_intake(app: CloutstreamApp) -> Intake:
+def add_intake(app: Host) -> Intake:
     """Add the intake agent to an app."""
     intake = Intake(app)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from faust.types import TP
 from numpy.typing import NDArray
 
-from agents.app import CloutstreamApp
+from agents.host import Host
 from streams.events.engagements import Engagements, decode
 from streams.fatal import fatal
 from streams.kafka.bulk import Acknowledged
@@ -37,7 +37,7 @@ class Scorer:
     expected: the same records at the same offsets, a fetch earlier.
     """
 
-    def __init__(self, app: CloutstreamApp) -> None:
+    def __init__(self, app: Host) -> None:
         self.app = app
         self.publish: Publish = lambda *_: None  # told of scores that the broker has
         self._marked_at_s: dict[int, float] = {}
@@ -47,7 +47,7 @@ class Scorer:
         """Take a fetched range of an engagements partition; it is folded at the next flush, or when much waits."""
         state = self.app.entities.partition(content.partition)
         if content.start > state.next_offset:
-            cast(Any, self.app.consumer).rewind(TP(content.topic, content.partition), state.next_offset)
+            self.app.consumer.rewind(TP(content.topic, content.partition), state.next_offset)
             return
         for offset, value in zip(content.offsets, content.values, strict=True):
             if offset < state.next_offset:
@@ -121,7 +121,7 @@ class Scorer:
                 self.app.durable.advance(TP(self.app.settings.engagements_topic, partition), upto)
 
 
-def add_scorer(app: CloutstreamApp) -> Scorer:
+def add_scorer(app: Host) -> Scorer:
     """Add the scoring agent to an app."""
     scorer = Scorer(app)
 

@@ -78,6 +78,10 @@ class BatchConsumer(driver.Consumer):
         end = self.highwater(tp) if tp in self.assignment() else None
         return max(self._next.get(tp, 0), end or 0)
 
+    def committed(self, tp: TP) -> int:
+        """Return the offset last committed, as far as known here; 0 where there is none."""
+        return self._committed_offset.get(tp) or 0
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 

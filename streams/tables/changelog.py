@@ -7,23 +7,32 @@ ours must begin where the last one ended; where it doesn't, the records in betwe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
-from streams.kafka.bulk import BulkProducer
-from streams.kafka.clients import aiokafka_security
-from streams.settings import Settings
+from streams.kafka.bulk import Acknowledged
+from streams.kafka.gap import Records
 from streams.tables.faust_table import ColumnStore
+
+ReadGap = Callable[[TP, int, int], AsyncIterator[Records]]  # of a partition, from an offset to below another
+
+
+class Sender(Protocol):
+    """What records leave through."""
+
+    async def send(
+        self, topic: str, partition: int, keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> list[Acknowledged]:
+        """Send records in order and wait until all are acknowledged."""
 
 
 class Changelog:
     """Writes records of one partition of a table's changelog."""
 
-    def __init__(self, store: ColumnStore[Any], topic: str, partition: int, bulk: BulkProducer, settings: Settings) -> None:
-        self._store, self._bulk, self._settings = store, bulk, settings
+    def __init__(self, store: ColumnStore[Any], topic: str, partition: int, bulk: Sender, read_gap: ReadGap) -> None:
+        self._store, self._bulk, self._read_gap = store, bulk, read_gap
         self._tp = TP(topic, partition)
         self.repaired_gaps = 0
 
@@ -44,25 +53,6 @@ class Changelog:
 
     async def _repair(self, first: int, end: int) -> None:
         """Read records first..end-1, apply them, and have their rows written again."""
-        tp = TopicPartition(self._tp.topic, self._tp.partition)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka, enable_auto_commit=False, **aiokafka_security(self._settings)
-        )
-        await consumer.start()
-        try:
-            consumer.assign([tp])
-            begin = max(first, (await consumer.beginning_offsets([tp]))[tp])
-            if begin >= end:
-                return
-            consumer.seek(tp, begin)
-            position = begin
-            while position < end:
-                fetched = (await consumer.getmany(tp, timeout_ms=5000)).get(tp, [])
-                if not fetched:
-                    break  # the rest was compacted away: newer records of those keys exist
-                records = [r for r in fetched if r.offset < end]
-                self._store.partition(self._tp.partition).load_foreign([r.key for r in records], [r.value for r in records])
-                position = fetched[-1].offset + 1
-            self.repaired_gaps += 1
-        finally:
-            await consumer.stop()
+        async for keys, values in self._read_gap(self._tp, first, end):
+            self._store.partition(self._tp.partition).load_foreign(keys, values)
+        self.repaired_gaps += 1
