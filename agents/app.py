@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, cast
@@ -13,7 +12,6 @@ from faust.topics import Topic
 from faust.types import TP
 
 from agents.ownership import Ownership
-from streams.fatal import fatal
 from streams.kafka.bulk import BulkProducer
 from streams.kafka.gap import read_gap
 from streams.redis.writer import Writer
@@ -65,15 +63,10 @@ class CloutstreamApp(Ownership, faust.App):
         )
 
     def endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Have `run` run for as long as the worker; should it fail, the process ends: Faust would go on without it."""
+        """Have `run` run for as long as the worker; see `run_endless`."""
 
         async def running() -> None:
-            try:
-                await run()
-            except asyncio.CancelledError:
-                raise
-            except BaseException as e:
-                fatal(f"{what} failed", e)
+            await self.run_endless(what, run)
 
         self.task(running)
 

@@ -80,6 +80,15 @@ class Ownership:
                 await self.consumer.commit()
             self.handing_over = False
 
+    async def run_endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Have `run` run for as long as the worker; should it fail, the process ends: Faust would go on without it."""
+        try:
+            await run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as e:
+            fatal(f"{what} failed", e)
+
     def own_assigned(self) -> None:
         """Own what is assigned, now that it is recovered."""
         consumer: Consumer = self.consumer
