@@ -59,8 +59,10 @@ class Flusher:
 
     async def _locked(self, flush: Flush, partitions: Collection[int]) -> None:
         async with self._locks[flush]:
+            # A hand-over that nobody waits for any longer comes late: a partition may be another worker's by now.
+            held = [p for p in partitions if self._app.holds(p)]
             try:
-                await flush(partitions)
+                await flush(held)
             except asyncio.CancelledError:
                 raise
             except BaseException as e:

@@ -102,6 +102,9 @@ class Host(Protocol):
     def entities(self) -> Table[EntityState]:
         """The entities table."""
 
+    def holds(self, partition: int) -> bool:
+        """Return whether the rows of a partition are here: it is assigned, or not yet another worker's."""
+
     def changelog(self, table: Table[Any], partition: int) -> Changelog:
         """Return the writer of a table's changelog of one partition."""
 

@@ -55,6 +55,10 @@ class Ownership:
         self._read_gap = read_gap
         self._changelogs: dict[tuple[str, int], Changelog] = {}
 
+    def holds(self, partition: int) -> bool:
+        """Return whether the rows of a partition are here: it is assigned, or not yet another worker's."""
+        return partition in self.entities.store.partitions
+
     def changelog(self, table: Table[Any], partition: int) -> Changelog:
         """Return the writer of a table's changelog of one partition."""
         found = self._changelogs.get((table.name, partition))

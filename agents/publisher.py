@@ -50,7 +50,7 @@ class Publisher:
         """Coalesce a fetched range of a scores partition."""
         pending = self._pending.setdefault(content.partition, Pending())
         expected = self.next_offset(content.partition)
-        if expected and content.start > expected:
+        if content.start > expected:
             self.app.consumer.rewind(TP(content.topic, content.partition), expected)
             return
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
@@ -119,7 +119,10 @@ class Publisher:
     async def _write(self, writer: Writer, partition: int) -> str:
         """Write what waits of a partition; return the last outcome. What isn't written waits again."""
         pending = self._pending.get(partition)
-        if pending is None or not pending.records:
+        if pending is None:
+            return LIVE
+        if not pending.records:
+            self._may_commit(partition, pending.written)  # written while the partition was handed over, and is owned again
             return LIVE
         upto = pending.next_offset
         records, done, outcome = pending.take(), 0, LIVE
@@ -138,9 +141,12 @@ class Publisher:
                 pending.add(key, offset, record)
         if done == len(records):
             pending.written = upto
-            if partition in self.app.owned:
-                self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
+            self._may_commit(partition, upto)
         return outcome
+
+    def _may_commit(self, partition: int, upto: int) -> None:
+        if partition in self.app.owned:
+            self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
 
     async def _rebuild(self, writer: Writer) -> None:
         """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
@@ -185,7 +191,7 @@ class Publisher:
             await self._rebuild(writer)
 
     def next_offset(self, partition: int) -> int:
-        """Return the scores offset that comes next; 0 where nobody knows yet."""
+        """Return the scores offset that comes next: after what waits, else what is committed, else the beginning."""
         pending = self._pending.get(partition)
         return (pending.next_offset if pending else 0) or self._committed(partition)
 

@@ -27,6 +27,9 @@ from streams.tables.states import EntityState, fold_waiting
 Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[ScoreRecord | None]], None]
 FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
 MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
+# A quiet partition's marker is written again so often: each write shows whether a worker that lost the partition wrote stale rows
+# since, long before compaction may take the newer ones.
+MARKER_REFRESH_S = 60.0
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
 
@@ -111,9 +114,9 @@ class Scorer:
 
     async def _mark(self, partition: int, marker: Marker, now_s: float) -> None:
         """Write a partition's marker when it is due, and allow the commit of what it says is durable."""
-        upto = marker.folded + 1
-        due = self.app.handing_over or now_s - self._marked_at_s.get(partition, -1e9) >= MARKER_INTERVAL_S
-        if due and upto != self.durable_offset.get(partition):
+        upto, age_s = marker.folded + 1, now_s - self._marked_at_s.get(partition, -1e9)
+        is_news = upto != self.durable_offset.get(partition) and (self.app.handing_over or age_s >= MARKER_INTERVAL_S)
+        if is_news or age_s >= MARKER_REFRESH_S:
             self._marked_at_s[partition] = now_s
             await self.app.changelog(self.app.entities, partition).write([MARKER_KEY], [marker.encode()])
             if partition in self.app.owned or self.app.handing_over:

@@ -44,15 +44,24 @@ class Changelog:
         """
         if not keys:
             return
+        state = self._state()
         for ack in await self._bulk.send(self._tp.topic, self._tp.partition, keys, values):
+            if state is None or self._state() is not state:
+                return  # handed over: what was written late is for the next owner to find
             held = self._store.persisted_offset(self._tp)
             expected = 0 if held is None else held + 1
             if ack.base_offset > expected:
-                await self._repair(expected, ack.base_offset)
-            self._store.set_persisted_offset(self._tp, ack.base_offset + ack.count - 1)
+                await self._repair(state, expected, ack.base_offset)
+            if self._state() is state:
+                self._store.set_persisted_offset(self._tp, ack.base_offset + ack.count - 1)
 
-    async def _repair(self, first: int, end: int) -> None:
-        """Read records first..end-1, apply them, and have their rows written again."""
+    def _state(self) -> Any:
+        return self._store.partitions.get(self._tp.partition)
+
+    async def _repair(self, state: Any, first: int, end: int) -> None:
+        """Read records first..end-1, apply them, and have their rows written again, unless the partition is handed over."""
         async for keys, values in self._read_gap(self._tp, first, end):
-            self._store.partition(self._tp.partition).load_foreign(keys, values)
+            if self._state() is not state:
+                return
+            state.load_foreign(keys, values)
         self.repaired_gaps += 1

@@ -129,5 +129,9 @@ class ActorState:
         found = self.table.find(*hash_names(rows), self.partition)
         self.table.dirty[found[found >= 0]] = True
         unknown = {key for key, row in zip(rows, found.tolist(), strict=True) if row < 0}
-        other = [(k, v) for k, v in zip(keys, values, strict=True) if k in unknown or k.startswith(actor_codec.IDS_KEY)]
-        self.load([k for k, _ in other], [v for _, v in other])
+        ids = [(k, v) for k, v in zip(keys, values, strict=True) if v is not None and k.startswith(actor_codec.IDS_KEY)]
+        other = [(k, v) for k, v in zip(keys, values, strict=True) if k in unknown or k == actor_codec.MARKER_KEY]
+        self.load([k for k, _ in other + ids], [v for _, v in other + ids])
+        for key, value in ids:
+            source = self.table.inputs(self.partition).source(actor_codec.topic_of(key))
+            source.duplicates.write_again([value])  # not only if stale: what we wrote after it may be older

@@ -81,7 +81,8 @@ class Consumer:
         done = self._committing = worker.loop.create_future()
         try:
             durable = worker.durable
-            offsets = {tp: offset for tp, offset in durable.items() if offset > self._committed.get(tp, 0)}
+            wanted = {tp: offset for tp, offset in durable.items() if offset > self._committed.get(tp, 0)}
+            offsets = {tp: offset for tp, offset in wanted.items() if tp in self._assigned}
             if not offsets:
                 return False
             generation, answer = self.generation, worker.loop.create_future()
@@ -115,8 +116,9 @@ class Consumer:
         self._committed.update({tp: offset for tp, offset in self._position.items() if offset})
 
     def stop_flow(self) -> None:
-        """Deliver nothing more, and forget what no agent has taken yet."""
+        """Deliver nothing more, and forget what no agent has taken yet, and what was committed."""
         self.is_flowing = False
+        self._committed.clear()
         for stream in self.streams.values():
             if stream.waiting:
                 self._world.note("%s: %d ranges are forgotten", self._worker, len(stream.waiting))
@@ -157,6 +159,7 @@ class Consumer:
             if world.chance(0.5):
                 self.rewind(tp, records[0].offset)
             return
+        world.note("%s: gets %s[%d]@%d..%d from %d", self._worker, *tp, records[0].offset, records[-1].offset, start)
         stream.put(
             Range(
                 tp.topic, tp.partition, [r.offset for r in records], [r.timestamp for r in records], [r.key for r in records],

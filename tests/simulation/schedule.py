@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from faust.types import TP
 
+import agents.intake
 import agents.scorer
 import streams.fatal
 
@@ -64,15 +65,20 @@ def in_this_process() -> Iterator[None]:
     modules = [m for m in modules if m is not streams.fatal and m.fatal is streams.fatal.fatal]
     log = logging.getLogger("cloutstream")
     was_disabled, log.disabled = log.disabled, True
-    refresh_s = getattr(agents.scorer, "MARKER_REFRESH_S", None)
+    scaled = (agents.scorer, agents.intake)
+    refresh_s = agents.scorer.MARKER_REFRESH_S
     for module in modules:
         module.fatal = _fatal
+    for module in scaled:
+        module.MARKER_REFRESH_S = MARKER_REFRESH_S
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # coroutines of workers that died were never awaited
             yield
     finally:
         log.disabled = was_disabled
+        for module in scaled:
+            module.MARKER_REFRESH_S = refresh_s
         for module in modules:
             module.fatal = streams.fatal.fatal
 
@@ -196,7 +202,7 @@ class Schedule:
                 raise Violation(f"{worker}: {worker.problem}")
 
     def _is_settled(self) -> bool:
-        return not any(worker.problem is None for worker in ()) and not self._undone()
+        return any(worker.problem is not None for worker in self._incarnations) or not self._undone()
 
     def _undone(self) -> str:
         s = self.plan.settings()

@@ -179,14 +179,12 @@ class Worker(Ownership):
         await asyncio.gather(*(self._recover(table, p) for table in self._tables for p in sorted(numbers)))
         if self.rejoin.is_set():
             return
-        self.consumer.seek_to_committed()
-        self.consumer.is_flowing = True
-        if self.world.chance(0.5):
-            await asyncio.sleep(self.world.rng.expovariate(20))  # ranges may come before the worker knows that it is ready
-            if self.rejoin.is_set():
-                return
         self.own_assigned()
         self.world.note("%s: owns %s", self, self.owned)
+        await asyncio.sleep(self._log.plan.latency_s(self.world))
+        if not self.rejoin.is_set():
+            self.consumer.seek_to_committed()
+            self.consumer.is_flowing = True
 
     async def _recover(self, table: Table, number: int) -> None:
         """Apply a changelog up to the end it has now."""
