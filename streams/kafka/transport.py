@@ -122,6 +122,12 @@ class BatchConsumer(driver.Consumer):
             self._delivers_at_once = self._has_room(tp)
             yield tp, self._range_message(tp, fetched, start, generation_id)
 
+    async def perform_seek(self) -> None:
+        """Go on from what is committed, and know so: a worker that stopped meanwhile may have to begin before it."""
+        await super().perform_seek()
+        for tp in self.assignment():
+            self._next[tp] = self.committed(tp)
+
     async def _seek_back(self) -> None:
         """Carry out rewinds: only between two fetches, so that nothing fetched before can be mistaken for what they lead to."""
         for tp in list(self._rewind):

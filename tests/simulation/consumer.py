@@ -48,7 +48,7 @@ class Consumer:
         self.streams: dict[str, Stream] = {}
         self._assigned: set[TP] = set()
         self._position: dict[TP, int] = {}
-        self._next: dict[TP, int] = {}  # as the transport's: survives a seek to what is committed
+        self._next: dict[TP, int] = {}  # where the next fetch goes on, as far as the transport knows
         self._rewind: dict[TP, int] = {}
         self._highwater: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
@@ -113,6 +113,7 @@ class Consumer:
         """Go on from what is committed, as Faust does after each recovery."""
         committed = self._group.committed
         self._position = {tp: committed.get(tp, 0) for tp in self._assigned}
+        self._next.update(self._position)
         self._committed.update({tp: offset for tp, offset in self._position.items() if offset})
 
     def stop_flow(self) -> None:
@@ -162,7 +163,12 @@ class Consumer:
         world.note("%s: gets %s[%d]@%d..%d from %d", self._worker, *tp, records[0].offset, records[-1].offset, start)
         stream.put(
             Range(
-                tp.topic, tp.partition, [r.offset for r in records], [r.timestamp for r in records], [r.key for r in records],
-                [r.value for r in records], start,
-            )  # fmt: skip
+                tp.topic,
+                tp.partition,
+                [r.offset for r in records],
+                [r.timestamp for r in records],
+                [r.key for r in records],
+                [r.value for r in records],
+                start,
+            )
         )

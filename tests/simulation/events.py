@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from faust.types import TP
@@ -14,8 +15,21 @@ from .log import Log
 from .plan import Plan
 from .world import EPOCH_S, World
 
-_POISON = (None, b"", b"{", b"[1]", b'{"id":"x"}\n{"id":"y"}', b"\xff\xfe", b'{"id":"p","kind":"like","actor":"a","author":"b","at":-1}')
+_POISON = (
+    None,
+    b"",
+    b"{",
+    b"[1]",
+    b'{"id":"x"}\n{"id":"y"}',
+    b"\xff\xfe",
+    b'{"id":"p","kind":"like","actor":"a","author":"b","at":-1}',
+)
 _KINDS = ("tweet", "like", "like", "share", "reply")
+
+
+@cache
+def _home(actor: str, partitions: int) -> int:
+    return int(partitions_of(Texts.of([actor.encode()]), partitions)[0])
 
 
 class Events:
@@ -72,7 +86,7 @@ class Events:
 
     def _place(self, actor: str) -> TP:
         plan, rng = self._plan, self._world.rng
-        home = int(partitions_of(Texts.of([actor.encode()]), plan.partitions)[0])
+        home = _home(actor, plan.partitions)
         if self._world.chance(0.03):
             home = rng.randrange(plan.partitions)
         return TP(rng.choice(self._topics), home)

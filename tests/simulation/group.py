@@ -23,12 +23,12 @@ class Group:
         self.committed: dict[TP, int] = {}
         self.on_commit: Callable[[TP, int, int], None] = lambda *_: None  # partition, offset before, offset
         self.members: dict[Any, set[int]] = {}
-        self._joining: dict[Any, asyncio.Future[tuple[int, set[int]]]] = {}
+        self._joining: dict[Any, asyncio.Future[tuple[int, set[int]] | None]] = {}
         self._is_rebalancing = False
         self._round = 0
 
-    def join(self, worker: Any) -> asyncio.Future[tuple[int, set[int]]]:
-        """Have a worker take part; its generation and partitions come when all have joined."""
+    def join(self, worker: Any) -> asyncio.Future[tuple[int, set[int]] | None]:
+        """Have a worker take part; its generation and partitions come when all have joined, None when it must ask again."""
         answer = worker.loop.create_future()
         self._joining[worker] = answer
         self.members.setdefault(worker, set())
@@ -62,7 +62,9 @@ class Group:
         return True
 
     def _remove(self, worker: Any) -> None:
-        self._joining.pop(worker, None)
+        answer = self._joining.pop(worker, None)
+        if answer is not None:  # it has to ask again
+            worker.when_awake(lambda: _tell(worker, answer, None))
         if self.members.pop(worker, None) is not None:
             if not self._is_rebalancing:
                 self._begin()

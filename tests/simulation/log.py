@@ -109,6 +109,11 @@ class Sender:
         self._plan = log.plan
         self._waiting: dict[TP, deque[Request]] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way."""
+        return any(self._waiting.values())
+
     async def send(
         self, topic: str, partition: int, keys: Sequence[bytes | None], values: Sequence[bytes | None],
         headers: Sequence[Headers] | None = None, timestamp_ms: int | None = None,
@@ -138,7 +143,6 @@ class Sender:
     def _begin(self, request: Request) -> None:
         world = self._world
         delay_s = self._plan.latency_s(world)
-        self._worker.has_sent = True
         world.after(delay_s, lambda: self._arrive(request))
 
     def _arrive(self, request: Request) -> None:

@@ -1,4 +1,4 @@
-"""What must hold at the end: the log recounted, the tables recovered from it, and Redis, by other arithmetic than the workers'."""
+"""What must hold at the end: the log recounted by other arithmetic than the workers', the tables recovered from it, and Redis."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def _recovered(settings: Settings, log: Log, owner: Any, p: int, what: str) -> N
 
 
 def _differing(live: dict[Any, Any], found: dict[Any, Any]) -> list[str]:
-    return [f"{k!r}: {live.get(k)!r}, recovered {found.get(k)!r}" for k in live.keys() | found.keys() if live.get(k) != found.get(k)]
+    return [
+        f"{k!r}: {live.get(k)!r}, recovered {found.get(k)!r}" for k in live.keys() | found.keys() if live.get(k) != found.get(k)
+    ]
 
 
 def _entities(table: EntityRows, p: int) -> dict[Any, Any]:

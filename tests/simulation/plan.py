@@ -43,7 +43,7 @@ class Plan:
     wipes_s: tuple[float, ...] = ()
     redis_cuts: float = 0.0  # calls that are answered by an error, done or not
     compactions_s: tuple[float, ...] = ()
-    compaction_lag_s: float = 4.0
+    compaction_lag_s: float = 2.5
     poison: float = 0.05
     twice: float = 0.15
     undo: float = 0.08
@@ -57,20 +57,20 @@ class Plan:
         def often(probability: float) -> bool:
             return rng.random() < probability
 
-        span_s = rng.choice([0.6, 1.5, 2.5])
-        busy_s = span_s + 0.5
+        span_s = rng.choice([0.3, 0.8, 1.5])
+        busy_s = span_s + 0.3
         plan = cls(
             partitions=rng.choice([1, 1, 2, 2, 3]),
             topics=2 if often(0.2) else 1,
-            events=rng.randint(15, 70),
+            events=rng.randint(15, 60),
             people=rng.choice([4, 8, 8, 60]),
             span_s=span_s,
-            tick_ms=rng.choice([60.0, 150.0, 300.0]),
+            tick_ms=rng.choice([80.0, 200.0, 400.0]),
             step_s=rng.choice([0.0, 1e-5, 2e-4, 1e-3]),
             latency_mean_s=rng.choice([0.002, 0.01, 0.05]),
             fetch_s=rng.choice([0.05, 0.15, 0.3]),
             splits=rng.choice([0.0, 0.1, 0.5]),
-            session_s=rng.choice([0.3, 1.0]),
+            session_s=rng.choice([0.25, 0.6]),
         )
         if often(0.45):
             plan.workers, plan.joins_s = 2, rng.choice([0.0, rng.uniform(0, busy_s)])
@@ -79,7 +79,7 @@ class Plan:
         if often(0.65):
             plan.crash_steps = tuple(int(rng.expovariate(1 / 350)) + 1 for _ in range(rng.choice([1, 1, 2, 3, 4])))
         if often(0.35):
-            plan.pauses = tuple((rng.uniform(0.1, busy_s), rng.choice([0.1, 0.6, 2.0])) for _ in range(rng.choice([1, 1, 2])))
+            plan.pauses = tuple((rng.uniform(0.1, busy_s), rng.choice([0.1, 0.5, 1.2])) for _ in range(rng.choice([1, 1, 2])))
         if often(0.1):
             plan.slow_from_s = rng.uniform(0, busy_s)
             plan.slow_until_s = plan.slow_from_s + rng.choice([1.0, 7.0])
@@ -98,8 +98,8 @@ class Plan:
         if often(0.2):
             plan.redis_cuts = rng.choice([0.02, 0.2])
         if often(0.2):
-            plan.compactions_s = tuple(sorted(rng.uniform(0.5, busy_s + 3) for _ in range(2)))
-            plan.compaction_lag_s = rng.choice([0.0, 4.0]) if not plan.pauses and not plan.crash_steps else 4.0
+            plan.compactions_s = tuple(sorted(rng.uniform(0.5, busy_s + 1.5) for _ in range(2)))
+            plan.compaction_lag_s = rng.choice([0.0, 2.5]) if not plan.pauses and not plan.crash_steps else 2.5
         return plan
 
     def settings(self) -> Settings:

@@ -28,7 +28,7 @@ from .world import Violation, World
 
 SETTLE_S = 90.0
 # What happens every minute, every second: idle time is only idle.
-MARKER_REFRESH_S = 1.0
+MARKER_REFRESH_S = 0.5
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Schedule:
         try:
             self._arrange()
             plan = self.plan
-            busy_s = max(plan.span_s + 0.5, plan.joins_s, *plan.leaves_s, *plan.wipes_s, *plan.compactions_s, 0.0)
+            busy_s = max(plan.span_s + 0.3, plan.joins_s, *plan.leaves_s, *plan.wipes_s, *plan.compactions_s, 0.0)
             busy_s = max([busy_s, *(at_s + for_s for at_s, for_s in plan.pauses)])
             self.world.run(busy_s)
             self._settle()
@@ -169,6 +169,7 @@ class Schedule:
     def _wipe(self) -> None:
         self.world.note("Redis is wiped")
         self.result.wipes += 1
+        self.watch.wiped()
         self.store.wipe(with_scripts=self.world.chance(0.5))
 
     def _compact(self) -> None:
@@ -212,7 +213,7 @@ class Schedule:
                 if self.group.committed.get(tp, 0) < self.log[tp].end:
                     return f"{topic}[{p}] is committed to {self.group.committed.get(tp, 0)} of {self.log[tp].end}"
         for worker in self._live():
-            if worker.is_paused or worker.entity_rows.dirty.any() or worker.actor_rows.dirty.any():
+            if worker.is_paused or worker.entity_rows.dirty.any() or worker.actor_rows.dirty.any() or worker.bulk.is_busy:
                 return f"{worker} has something to write"
         if s.redis_prefix + "epoch" not in self.store.data:
             return "Redis is not complete"

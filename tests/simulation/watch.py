@@ -93,7 +93,9 @@ class Watch:
 
     def _row(self, record: Record) -> None:
         if record.key == MARKER_KEY:
-            self._folded[record.partition] = max(self._folded.get(record.partition, -1), Marker.decode(record.value or b"").folded)
+            self._folded[record.partition] = max(
+                self._folded.get(record.partition, -1), Marker.decode(record.value or b"").folded
+            )
         elif record.value is not None and record.key is not None:
             key = (record.partition, record.key)
             self._rows[key] = max(self._rows.get(key, -1), int.from_bytes(record.value[4:12], "little", signed=True))
@@ -165,6 +167,11 @@ class Watch:
         if number > self._last_id.get(key, -1):
             self._last_id[key] = number
             self._saw("feed", orjson.loads(value))
+
+    def wiped(self) -> None:
+        """Redis forgot which versions it told of; what a worker that had lost a partition tells late may come once more."""
+        self._seen["feed"].clear()
+        self.told.clear()
 
     def _saw(self, where: str, change: dict[str, Any]) -> None:
         entity, ver = change["entity"], change["ver"]

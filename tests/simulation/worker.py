@@ -22,7 +22,7 @@ from .log import Log, Sender
 from .store import Client, Store
 from .world import Ended, SteppedLoop, Violation, World
 
-COMMIT_S = 0.5
+COMMIT_S = 0.3
 
 
 class Table:
@@ -162,8 +162,10 @@ class Worker(Ownership):
     async def _membership(self) -> None:
         while True:
             self.rejoin.clear()
-            generation, numbers = await self._group.join(self)
-            await self._assigned(generation, numbers)
+            joined = await self._group.join(self)
+            if joined is None:
+                continue
+            await self._assigned(*joined)
             await self.rejoin.wait()
             self.world.note("%s: hands over %s", self, self.owned)
             self.consumer.stop_flow()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import random
 from collections import deque
@@ -103,10 +104,8 @@ class SteppedLoop(asyncio.AbstractEventLoop):
         for task in self.tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                try:
+                with contextlib.suppress(RuntimeError, Ended):  # it waits for something while it ends
                     task.get_coro().close()  # type: ignore[union-attr]
-                except (RuntimeError, Ended):  # it waits for something while it ends
-                    pass
         self.tasks.clear()
         self.ready.clear()
         self.timers.clear()
