@@ -82,6 +82,11 @@ class Ownership:
             if drained.done():
                 drained.result()
                 await self.consumer.commit()
+            else:
+                # What is still under way may land behind rows of the next owner. Should that be us, it begins from nothing, or the
+                # rows here would be neither what is in the changelog nor dirty.
+                for table in (self.actors, self.entities):
+                    table.store.reset_state()
             self.handing_over = False
 
     async def run_endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:

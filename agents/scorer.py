@@ -78,8 +78,9 @@ class Scorer:
             now_s: any steady clock, s.
         """
         table = self.app.entity_rows
+        states = self._states(partitions)
         async with self.app.turns:
-            fold_waiting(self._states(partitions))
+            fold_waiting(states)
             markers = {p: table.log(p).copy() for p in partitions}
             pieces = flush_pieces(table, list(partitions))
             piece: Flush | None = next(pieces)
@@ -89,7 +90,9 @@ class Scorer:
             async with self.app.turns:
                 piece, gone = next(pieces, None), {}
             await sending
-        await asyncio.gather(*(self._mark(p, marker, now_s) for p, marker in markers.items()))
+        # Of a partition dropped meanwhile not all rows were sent: a marker would tell its next owner that they were.
+        kept = [s.partition for s in states if self.app.entities.store.partitions.get(s.partition) is s]
+        await asyncio.gather(*(self._mark(p, markers[p], now_s) for p in kept))
 
     def _is_old(self, part: slice) -> NDArray[np.bool_]:
         """Return which of a slice of rows had no event for so long that they expire, by their partitions' own time."""

@@ -48,11 +48,8 @@ def main() -> int:
                 print(f"{done}, {per_s:.0f} a second", file=sys.stderr, flush=True)
     summary = {**totals, "seconds": round(time.monotonic() - started_s, 1)}
     summary["virtual_s"] = round(summary["virtual_s"])
-    print(
-        f"{totals['schedules']:,} schedules, {totals['steps']:,} steps, {totals['crashes']:,} crashes, "
-        f"{totals['zombies']:,} workers that woke without their partitions, {totals['wipes']:,} wipes of Redis, {totals['repairs']:,} repairs: "
-        f"{totals['violations']} violations in {summary['seconds']} s"
-    )
+    names = ("schedules", "steps", "crashes", "zombies", "wipes", "repairs", "violations")
+    print(", ".join(f"{totals[name]:,} {name}" for name in names) + f" in {summary['seconds']} s")
     print(json.dumps(summary))
     return int(totals["violations"] > 0)
 

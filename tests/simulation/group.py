@@ -37,6 +37,10 @@ class Group:
         self._complete_if_all_joined()
         return answer
 
+    def is_stable(self, live: list[Any]) -> bool:
+        """Return whether these are the members, and all of one generation."""
+        return not self._is_rebalancing and set(live) == set(self.members) and not any(w.rejoin.is_set() for w in live)
+
     def leave(self, worker: Any) -> None:
         """A worker says that it goes."""
         self._remove(worker)

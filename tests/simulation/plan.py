@@ -44,6 +44,7 @@ class Plan:
     redis_cuts: float = 0.0  # calls that are answered by an error, done or not
     compactions_s: tuple[float, ...] = ()
     compaction_lag_s: float = 2.5
+    is_small: bool = False  # sizes are small: see `schedule`
     poison: float = 0.05
     twice: float = 0.15
     undo: float = 0.08
@@ -100,6 +101,7 @@ class Plan:
         if often(0.2):
             plan.compactions_s = tuple(sorted(rng.uniform(0.5, busy_s + 1.5) for _ in range(2)))
             plan.compaction_lag_s = rng.choice([0.0, 2.5]) if not plan.pauses and not plan.crash_steps else 2.5
+        plan.is_small = often(0.5)
         return plan
 
     def settings(self) -> Settings:

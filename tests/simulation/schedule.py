@@ -12,9 +12,15 @@ from typing import Any, NoReturn
 
 from faust.types import TP
 
+import agents.fetched
 import agents.intake
+import agents.publisher
 import agents.scorer
+import streams.events.duplicates
 import streams.fatal
+import streams.redis.writer
+import streams.tables.flush
+import streams.verify.inputs
 
 from .events import Events
 from .group import Group
@@ -53,6 +59,35 @@ class Result:
 
 _running: list[World] = []
 
+# Sizes that a schedule never reaches, made small: a flush of several pieces, a round that is full, a ring of ids that goes round.
+_SMALL = (
+    (agents.scorer, "FOLD_ENGAGEMENTS", 12),
+    (streams.tables.flush, "PIECE_ROWS", 5),
+    (agents.fetched, "ROUND_EVENTS", 12),
+    (agents.intake, "RECORD_BYTES", 700),
+    (agents.publisher, "SLICE", 4),
+    (streams.redis.writer, "ENTITIES_PER_CALL", 3),
+    (streams.events.duplicates, "BLOCK", 4),
+    (streams.events.duplicates, "BLOCKS", 32),
+    (streams.events.duplicates, "_RING", 128),
+    (streams.events.duplicates, "WINDOW", 24),
+    (streams.verify.inputs, "DUPLICATE_WINDOW", 24),
+)
+_ALWAYS = ((agents.scorer, "MARKER_REFRESH_S", MARKER_REFRESH_S), (agents.intake, "MARKER_REFRESH_S", MARKER_REFRESH_S))
+
+
+@contextlib.contextmanager
+def _scaled(is_small: bool) -> Iterator[None]:
+    """Have constants that suit a schedule."""
+    changed = [(module, name, getattr(module, name), value) for module, name, value in (*_ALWAYS, *(_SMALL if is_small else ()))]
+    for module, name, _, value in changed:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for module, name, value, _ in changed:
+            setattr(module, name, value)
+
 
 def _fatal(what: str, error: BaseException) -> NoReturn:
     _running[-1].running.fatal(what, error)
@@ -65,20 +100,14 @@ def in_this_process() -> Iterator[None]:
     modules = [m for m in modules if m is not streams.fatal and m.fatal is streams.fatal.fatal]
     log = logging.getLogger("cloutstream")
     was_disabled, log.disabled = log.disabled, True
-    scaled = (agents.scorer, agents.intake)
-    refresh_s = agents.scorer.MARKER_REFRESH_S
     for module in modules:
         module.fatal = _fatal
-    for module in scaled:
-        module.MARKER_REFRESH_S = MARKER_REFRESH_S
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # coroutines of workers that died were never awaited
             yield
     finally:
         log.disabled = was_disabled
-        for module in scaled:
-            module.MARKER_REFRESH_S = refresh_s
         for module in modules:
             module.fatal = streams.fatal.fatal
 
@@ -88,11 +117,11 @@ class Schedule:
 
     Args:
         seed: decides everything.
-        plan: instead of the seed's own.
+        plan: what goes wrong.
     """
 
-    def __init__(self, seed: int, plan: Plan | None = None) -> None:
-        self.plan = plan or Plan.of(seed)
+    def __init__(self, seed: int, plan: Plan) -> None:
+        self.plan = plan
         self.result = Result(seed, self.plan)
         self.world = World(seed)
         self.world.step_s = self.plan.step_s
@@ -192,7 +221,7 @@ class Schedule:
         self._look_for_problems()
         if not is_settled:
             raise Violation(f"not done after {SETTLE_S:.0f} s: {self._undone()}")
-        world.run(world.now_s + MARKER_REFRESH_S * 1.5)
+        world.run(world.now_s + MARKER_REFRESH_S + 2 * self.plan.tick_ms / 1000)
         if not world.run(world.now_s + SETTLE_S, self._is_settled):
             raise Violation(f"not done after {SETTLE_S:.0f} s: {self._undone()}")
         self._look_for_problems()
@@ -212,6 +241,9 @@ class Schedule:
                 tp = TP(topic, p)
                 if self.group.committed.get(tp, 0) < self.log[tp].end:
                     return f"{topic}[{p}] is committed to {self.group.committed.get(tp, 0)} of {self.log[tp].end}"
+        owned = sorted(p for worker in self._live() for p in worker.owned)
+        if owned != list(range(s.partitions)) or not self.group.is_stable(self._live()):
+            return f"partitions {owned} of {s.partitions} are owned"
         for worker in self._live():
             if worker.is_paused or worker.entity_rows.dirty.any() or worker.actor_rows.dirty.any() or worker.bulk.is_busy:
                 return f"{worker} has something to write"
@@ -232,5 +264,6 @@ class Schedule:
 
 def run(seed: int, plan: Plan | None = None) -> Result:
     """Run a seed's schedule."""
-    with in_this_process():
+    plan = plan or Plan.of(seed)
+    with in_this_process(), _scaled(plan.is_small):
         return Schedule(seed, plan).run()

@@ -104,7 +104,9 @@ class Watch:
         key, value = record.key or b"", record.value or b""
         if key.startswith(b"\x00ids:"):
             tp = TP(key[5:].rpartition(b":")[0].decode(), record.partition)
-            self._ids[tp].update(np.frombuffer(value, _ID)["offset"].tolist())
+            entries = np.frombuffer(value, _ID)
+            # An id that came again after the window stands at its later offset, which remembers the earlier.
+            self._ids[tp].update(entries["offset"].tolist(), entries["previous"].tolist())
         elif key == b"\x00marker":
             for topic, state in orjson.loads(value)["sources"].items():
                 tp = TP(topic, record.partition)
