@@ -83,8 +83,8 @@ class Ownership:
                 drained.result()
                 await self.consumer.commit()
             else:
-                # What is still under way may land behind rows of the next owner. Should that be us, it begins from nothing, or the
-                # rows here would be neither what is in the changelog nor dirty.
+                # What is still under way may land behind rows of the next owner. Should that be us, it begins from nothing: else
+                # rows here could be neither what is in the changelog nor dirty.
                 for table in (self.actors, self.entities):
                     table.store.reset_state()
             self.handing_over = False
