@@ -7,7 +7,7 @@ event replayed after a crash doesn't meet itself. Ids are kept for twice that in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,15 +124,15 @@ class DuplicateWindow:
             self._previous[entry[0] % _RING] = entry[1]
         self.dirty_blocks = dirty_blocks
 
-    def write_again(self, values: Iterable[bytes], only_if_stale: bool = False) -> None:
-        """Have the blocks in the places of some that were loaded written again.
+    def write_again(self, slots: Mapping[bytes, bytes], only_if_stale: bool = False) -> None:
+        """Have blocks that were loaded written again.
 
         Args:
-            values: blocks as read from the changelog, not empty.
-            only_if_stale: only where a value isn't what is held: a worker that lost the partition wrote it after its successor.
+            slots: key part -> last value of its blocks in the changelog.
+            only_if_stale: only where it isn't what is held: a worker that lost the partition wrote it after its successor.
         """
-        for value in values:
-            place = int(np.frombuffer(value, _ENTRY, 1)["offset"][0]) // BLOCK % BLOCKS * BLOCK
-            block = int(self._offset[place : place + BLOCK].max()) // BLOCK
-            if not only_if_stale or self.encode_block(block)[1] != value:
-                self.dirty_blocks.add(block)
+        for slot, value in slots.items():
+            place = int(slot) * BLOCK
+            newest = int(self._offset[place : place + BLOCK].max(initial=-1))
+            if newest >= 0 and not (only_if_stale and self.encode_block(newest // BLOCK)[1] == value):
+                self.dirty_blocks.add(newest // BLOCK)

@@ -50,9 +50,10 @@ def take_id_blocks(inputs: Inputs) -> tuple[list[bytes], list[bytes]]:
     return keys, values
 
 
-def topic_of(key: bytes) -> str:
-    """Return the input topic in the key of a block of ids."""
-    return key[len(IDS_KEY) :].rpartition(b":")[0].decode()
+def block_of(key: bytes) -> tuple[str, bytes]:
+    """Return the input topic and the slot in the key of a block of ids."""
+    topic, _, slot = key[len(IDS_KEY) :].rpartition(b":")
+    return topic.decode(), slot
 
 
 def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None], partition: int = 0) -> None:
@@ -73,7 +74,8 @@ def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None]
         elif key == MARKER_KEY:
             _load_marker(table.inputs(partition), value)
         elif key.startswith(IDS_KEY):
-            blocks = ids.setdefault(topic_of(key), {}).setdefault(key, [])
+            topic, slot = block_of(key)
+            blocks = ids.setdefault(topic, {}).setdefault(slot, [])
             if blocks and value.startswith(blocks[-1]):  # as a block grows; the rest is not worth parsing again
                 blocks[-1] = value
             else:
@@ -81,7 +83,7 @@ def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None]
     for topic, written in ids.items():
         window = table.inputs(partition).source(topic).duplicates
         window.load([value for blocks in written.values() for value in blocks])
-        window.write_again([blocks[-1] for blocks in written.values()], only_if_stale=True)
+        window.write_again({slot: blocks[-1] for slot, blocks in written.items()}, only_if_stale=True)
     rows = [(key, value) for key, value in latest.items() if value is not None]
     gone = [key for key, value in latest.items() if value is None]
     if gone:

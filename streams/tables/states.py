@@ -133,5 +133,6 @@ class ActorState:
         other = [(k, v) for k, v in zip(keys, values, strict=True) if k in unknown or k == actor_codec.MARKER_KEY]
         self.load([k for k, _ in other + ids], [v for _, v in other + ids])
         for key, value in ids:
-            source = self.table.inputs(self.partition).source(actor_codec.topic_of(key))
-            source.duplicates.write_again([value])  # not only if stale: what we wrote after it may be older
+            topic, slot = actor_codec.block_of(key)
+            # Not only if it is stale: what we wrote after it may be older.
+            self.table.inputs(self.partition).source(topic).duplicates.write_again({slot: value})

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 
-from .many import chunks, few_collections, run_chunk
+from .many import chunks, every_step, few_collections, run_chunk
 from .schedule import Result, run
 
 
@@ -27,7 +27,13 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=1000, help="how many to run (default 1000)")
     parser.add_argument("--first", type=int, default=0, help="seed of the first (default 0)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--every-step", action="store_true", help="run a small schedule with a crash at each of its steps")
     args = parser.parse_args()
+    if args.every_step:
+        found = [result for result in every_step() if result.violation is not None]
+        for result in found:
+            print(f"{result.plan.shown()}: VIOLATION: {result.violation}")
+        return int(bool(found))
     if args.seed is not None:
         result = run(args.seed)
         tell(result, len(result.trace))

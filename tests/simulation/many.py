@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
-from .schedule import run
+from .plan import Plan
+from .schedule import Result, run
 
 SHOWN_STEPS = 60
 CHUNK = 50
@@ -36,3 +38,14 @@ def chunks(first: int, schedules: int) -> Iterator[range]:
 def few_collections() -> None:
     gc.set_threshold(20_000, 50, 100)
     gc.freeze()
+
+
+def every_step(seed: int = 5) -> Iterator[Result]:
+    """Yield a small schedule's result with a crash at each step of its worker, one after the other."""
+    plan = Plan(events=10, span_s=0.2, tick_ms=100.0, fetch_s=0.05, partitions=1, people=4, is_small=True)
+    steps = run(seed, replace(plan)).steps
+    for step in range(1, steps):
+        result = run(seed, replace(plan, crash_steps=(step,)))
+        yield result
+        if not any("crashes" in what for _, what, _ in result.trace):
+            return  # it was done before

@@ -16,7 +16,8 @@ from typing import Any
 class Mutation:
     """A bug.
 
-    `where` is a module and a function or method in it, whose text has `old` once; schedules `within` a number must find it.
+    `where` is a module and a function or method in it, whose text has `old` once; of `within` schedules from `first` on one must
+    find it.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Mutation:
     old: str
     new: str
     within: int = 300
+    first: int = 0
     also: tuple[str, str] = ("", "")  # a second change
 
 

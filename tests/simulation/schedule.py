@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -147,6 +148,8 @@ class Schedule:
             check(self.plan.settings(), self.log, self.store, self.watch.inputs, self._live())
         except Violation as e:
             self.result.violation = str(e)
+        except Exception as e:
+            self.result.violation = f"{e!r}\n{traceback.format_exc()}"
         finally:
             self._close()
         return self.result
