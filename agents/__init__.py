@@ -4,8 +4,8 @@
     engagements -> scorer    fold, score, decide what changed        -> scores
     scores      -> publisher coalesce, write                         -> Redis
 
-`flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent; `app`
-has the tables and the life of a partition.
+`flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent;
+`ownership` has the life of a partition. `host` is what agents need of the process they run in, `app` that process with Faust.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from agents.app import CloutstreamApp, create_app
 from agents.flusher import add_flusher
 from agents.guard import add_guard
+from agents.host import Host
 from agents.intake import add_intake
 from agents.publisher import add_publisher
 from agents.scorer import add_scorer
@@ -22,9 +23,14 @@ from streams.settings import Settings
 def build(settings: Settings) -> CloutstreamApp:
     """Return a worker's app with all its agents."""
     app = create_app(settings)
+    add_agents(app)
+    return app
+
+
+def add_agents(app: Host) -> None:
+    """Add all agents to a host, connected as the flow is."""
     intake = add_intake(app)
     scorer = add_scorer(app)
     add_flusher(app, intake, scorer)
     publisher = add_publisher(app, intake, scorer)
     add_guard(app, publisher)
-    return app

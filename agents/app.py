@@ -1,10 +1,9 @@
-"""The Faust app: two tables, and the life of a partition from assignment to hand-over."""
+"""The Faust app: two tables, and what Faust tells of the life of a partition."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, cast
 
 import faust
@@ -12,20 +11,13 @@ from faust.events import Event
 from faust.topics import Topic
 from faust.types import TP
 
-from agents.turns import Turns
-from streams.errors import ConfigurationError
-from streams.fatal import fatal
+from agents.ownership import Ownership
 from streams.kafka.bulk import BulkProducer
-from streams.kafka.durable import DurableOffsets
+from streams.kafka.gap import read_gap
+from streams.redis.writer import Writer
 from streams.settings import Settings
-from streams.tables.actor_rows import ActorRows
-from streams.tables.changelog import Changelog
-from streams.tables.entity_rows import EntityRows
 from streams.tables.faust_table import ColumnTable
 from streams.tables.states import ActorState, EntityState
-
-_log = logging.getLogger("cloutstream")
-HANDOVER_S = 5.0
 
 
 class RangeTopic(Topic):
@@ -40,29 +32,15 @@ class RangeTopic(Topic):
         self.decode = decode  # type: ignore[method-assign]  # as Faust's own does
 
 
-class CloutstreamApp(faust.App):
-    """A worker's app.
-
-    `owned` are the partitions this worker may write for: assigned and recovered. A partition number is owned in all topics or
-    in none, so that what intake, scorer and publisher of a partition need is in one process. `actor_rows` and `entity_rows` hold
-    the rows of all of them.
-    """
+class CloutstreamApp(Ownership, faust.App):
+    """A worker's app."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        self.settings = settings
-        self.durable = DurableOffsets()
-        self.owned: set[int] = set()
-        self.has_work = asyncio.Event()  # for intake: something was fetched, or may be taken now
-        self.handing_over = False
-        self.turns = Turns()
+        Ownership.__init__(self, settings, partial(read_gap, settings))
         self.bulk = BulkProducer.__new__(BulkProducer)  # replaced in `on_first_start`: it needs the running loop
-        self.drain: Any = None  # async callable: make everything durable now
-        self.forget: Callable[[], None] = lambda: None  # let go of what was fetched and not yet taken
-        self._changelogs: dict[tuple[str, int], Changelog] = {}
-        self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
-        super().__init__(settings.app_id, **options)
-        self.actors: ColumnTable[ActorState] = self._table("actors", lambda p: ActorState(self.actor_rows, p))
-        self.entities: ColumnTable[EntityState] = self._table("entities", lambda p: EntityState(self.entity_rows, p))
+        faust.App.__init__(self, settings.app_id, **options)
+        self.actors = self._table("actors", lambda p: ActorState(self.actor_rows, p))
+        self.entities = self._table("entities", lambda p: EntityState(self.entity_rows, p))
         self.on_partitions_revoked.connect(cast(Any, self._on_revoked))
         self.on_rebalance_complete.connect(cast(Any, self._on_recovered))
 
@@ -85,73 +63,34 @@ class CloutstreamApp(faust.App):
         )
 
     def endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Have `run` run for as long as the worker; should it fail, the process ends: Faust would go on without it."""
+        """Have `run` run for as long as the worker; see `run_endless`."""
 
         async def running() -> None:
-            try:
-                await run()
-            except asyncio.CancelledError:
-                raise
-            except BaseException as e:
-                fatal(f"{what} failed", e)
+            await self.run_endless(what, run)
 
         self.task(running)
 
-    def changelog(self, table: ColumnTable[Any], partition: int) -> Changelog:
-        """Return the writer of a table's changelog of one partition."""
-        found = self._changelogs.get((table.name, partition))
-        if found is None:
-            topic = table.changelog_topic.get_topic_name()
-            found = self._changelogs[table.name, partition] = Changelog(table.store, topic, partition, self.bulk, self.settings)
-        return found
+    def new_writer(self) -> Writer:
+        """Return a connection to Redis."""
+        return Writer(self.settings)
 
     async def on_first_start(self) -> None:
         """Connect the producer that all agents send through. Faust's data directories aren't made: nothing is kept on disk."""
-        self.bulk = BulkProducer(self.settings)
-        await self.bulk.start()
+        self._producer_of_agents = BulkProducer(self.settings)
+        await self._producer_of_agents.start()
+        self.bulk = self._producer_of_agents
 
     async def on_stop(self) -> None:
         """Make durable what was taken, commit it, then let go."""
-        await self._hand_over()
+        await self.hand_over()
         await super().on_stop()
-        await self.bulk.stop()
+        await self._producer_of_agents.stop()
 
     async def _on_revoked(self, _sender: Any, revoked: Iterable[TP], **_: Any) -> None:
-        await self._hand_over()
-
-    async def _hand_over(self) -> None:
-        """Bounded: what doesn't become durable in time is read again by the next owner, who drops what it already has."""
-        owned, self.owned = self.owned, set()
-        self.forget()
-        if owned and self.drain is not None:
-            self.handing_over = True
-            # Not cancelled when time is up: a flush cut off in the middle would leave rows that are neither dirty nor durable.
-            drained = asyncio.ensure_future(self.drain(owned))
-            await asyncio.wait({drained}, timeout=HANDOVER_S)
-            if drained.done():
-                drained.result()
-                await self.consumer.commit()
-            self.handing_over = False
+        await self.hand_over()
 
     async def _on_recovered(self, _sender: Any, **_: Any) -> None:
-        assigned = self.consumer.assignment()
-        self.durable.drop([tp for tp in self.durable if tp not in assigned])
-        self.owned = owned_partitions(assigned, self.settings)
-        self.has_work.set()
-        _log.info("ready: partitions %s of %d", sorted(self.owned), self.settings.partitions)
-
-
-def owned_partitions(assigned: Iterable[TP], settings: Settings) -> set[int]:
-    """Return the partition numbers assigned; ends the process when they differ between topics (`design.md` 2.6)."""
-    by_topic: dict[str, set[int]] = {}
-    for tp in assigned:
-        by_topic.setdefault(tp.topic, set()).add(tp.partition)
-    sets = list(by_topic.values())
-    if any(s != sets[0] for s in sets):
-        detail = {topic: sorted(numbers) for topic, numbers in by_topic.items()}
-        error = ConfigurationError(f"partitions differ between topics: {detail}; expected the same numbers of each")
-        fatal("the assignment can't work: is a worker of another version in the group?", error)
-    return sets[0] if sets else set()
+        self.own_assigned()
 
 
 def create_app(settings: Settings) -> CloutstreamApp:

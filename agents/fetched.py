@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
 
 from faust.types import TP
 
-from agents.app import CloutstreamApp
+from agents.host import Host
 from agents.turns import PASSES
 from streams.kafka.range import Range
 
@@ -18,7 +17,7 @@ ROUND_EVENTS = 4096
 class Fetched:
     """Ranges that wait to be taken, those of one partition in order."""
 
-    def __init__(self, app: CloutstreamApp) -> None:
+    def __init__(self, app: Host) -> None:
         self._app = app
         self._waiting: list[Range] = []
         self._has_room = asyncio.Event()
@@ -70,7 +69,7 @@ class Fetched:
                 continue
             position = positions.get(tp, self._position(tp))
             if content.start > position:
-                cast(Any, self._app.consumer).rewind(tp, position)
+                self._app.consumer.rewind(tp, position)
                 continue
             self.lag_messages[tp] = max(0, (self._app.consumer.highwater(tp) or 0) - content.offsets[-1] - 1)
             first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))

@@ -7,11 +7,10 @@ backlog nobody sees the difference.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 
-from agents.app import CloutstreamApp
+from agents.host import Host
 from agents.intake import Intake
 from agents.scorer import Scorer
 from streams.fatal import fatal
@@ -25,7 +24,7 @@ Flush = Callable[[Collection[int]], Awaitable[None]]
 class Flusher:
     """Flushes all owned partitions on every tick."""
 
-    def __init__(self, app: CloutstreamApp, intake: Intake, scorer: Scorer) -> None:
+    def __init__(self, app: Host, intake: Intake, scorer: Scorer) -> None:
         self._app, self._intake, self._scorer = app, intake, scorer
         # A hand-over may come while a tick is under way: flushes must not overtake each other.
         self._locks: defaultdict[Flush, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -39,10 +38,10 @@ class Flusher:
 
     async def _repeat(self, flush: Flush, interval_s: Callable[[], float]) -> None:
         while True:
-            started_s = time.monotonic()
+            started_s = self._app.clock.monotonic()
             if self._app.owned:
                 await self._locked(flush, sorted(self._app.owned))
-            await asyncio.sleep(max(0.001, interval_s() - (time.monotonic() - started_s)))
+            await asyncio.sleep(max(0.001, interval_s() - (self._app.clock.monotonic() - started_s)))
 
     def _tick_s(self) -> float:
         settings = self._app.settings
@@ -56,12 +55,14 @@ class Flusher:
         await asyncio.gather(*(self._locked(flush, partitions) for flush in (self._intake.flush, self._score)))
 
     async def _score(self, partitions: Collection[int]) -> None:
-        await self._scorer.flush(partitions, time.monotonic())
+        await self._scorer.flush(partitions, self._app.clock.monotonic())
 
     async def _locked(self, flush: Flush, partitions: Collection[int]) -> None:
         async with self._locks[flush]:
+            # A hand-over that nobody waits for any longer comes late: a partition may be another worker's by now.
+            held = [p for p in partitions if self._app.holds(p)]
             try:
-                await flush(partitions)
+                await flush(held)
             except asyncio.CancelledError:
                 raise
             except BaseException as e:
@@ -69,7 +70,7 @@ class Flusher:
                 fatal(f"making rows of partitions {sorted(partitions)} durable failed", e)
 
 
-def add_flusher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Flusher:
+def add_flusher(app: Host, intake: Intake, scorer: Scorer) -> Flusher:
     """Add the tick to an app, and let it drain before partitions are handed over."""
     flusher = Flusher(app, intake, scorer)
     app.endless("the tick", flusher.run)

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterator
-from typing import Any, cast
 
 from faust.types import TP
 
-from agents.app import CloutstreamApp
+from agents.host import Host
 from agents.publisher import Publisher
 
 _log = logging.getLogger("cloutstream")
@@ -26,7 +24,7 @@ STILL_S = 2.0
 class Guard:
     """Watches the owned partitions of all topics that agents read."""
 
-    def __init__(self, app: CloutstreamApp, publisher: Publisher) -> None:
+    def __init__(self, app: Host, publisher: Publisher) -> None:
         self._app, self._publisher = app, publisher
         self._still: dict[TP, tuple[int, float]] = {}  # next offset, and since when it is that
 
@@ -34,11 +32,11 @@ class Guard:
         """Watch for ever."""
         while True:
             await asyncio.sleep(CHECK_S)
-            self.check(time.monotonic())
+            self.check(self._app.clock.monotonic())
 
     def check(self, now_s: float) -> None:
         """Look at every owned partition once; `now_s` is a steady clock."""
-        consumer = cast(Any, self._app.consumer)
+        consumer = self._app.consumer
         expected = dict(self._expected())
         for tp in [tp for tp in self._still if tp not in expected]:
             del self._still[tp]
@@ -61,6 +59,6 @@ class Guard:
             yield TP(settings.scores_topic, p), self._publisher.next_offset(p)
 
 
-def add_guard(app: CloutstreamApp, publisher: Publisher) -> None:
+def add_guard(app: Host, publisher: Publisher) -> None:
     """Add the guard to an app."""
     app.endless("watching for what got lost", Guard(app, publisher).run)

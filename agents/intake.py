@@ -11,8 +11,9 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.app import CloutstreamApp
 from agents.fetched import Fetched
+from agents.host import Host
+from agents.scorer import MARKER_REFRESH_S
 from streams.columns.grouping import slices
 from streams.events.decode import Refused
 from streams.events.engagements import Engagements, encode
@@ -32,7 +33,7 @@ EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread ov
 class Intake:
     """The intake of all owned partitions: what was fetched of several is taken as one batch."""
 
-    def __init__(self, app: CloutstreamApp) -> None:
+    def __init__(self, app: Host) -> None:
         self.app = app
         self.hand_on: HandOn = lambda *_: None  # told of engagements that the broker has
         self.fetched = Fetched(app)
@@ -41,6 +42,7 @@ class Intake:
         self._gate = asyncio.Lock()
         # Next offset whose effects are durable, and outcome counts up to there, for what is shown in Redis.
         self.shown: dict[int, dict[str, int]] = {}
+        self._marked_at_s: dict[int, float] = {}
 
     async def run(self) -> None:
         """Take what was fetched, for ever."""
@@ -121,10 +123,18 @@ class Intake:
             # No await from here to the snapshot: it must be of rounds that are acknowledged.
             dirty = _dirty(table, partitions, self.app.settings.expire_after_s)
             snapshots = [_Snapshot(p, table.inputs(p), *dirty.get(p, ([], []))) for p in partitions]
-        await asyncio.gather(*(self._write(s) for s in snapshots if s.keys or s.counts != self.shown.get(s.partition)))
+        now_s = self.app.clock.monotonic()
+        await asyncio.gather(*(self._write(s, now_s) for s in snapshots if self._is_due(s, now_s)))
 
-    async def _write(self, snapshot: _Snapshot) -> None:
+    def _is_due(self, snapshot: _Snapshot, now_s: float) -> bool:
+        """Return whether there is something to write: news, or the marker of a partition that is quiet."""
+        p = snapshot.partition
+        is_news = bool(snapshot.keys) or snapshot.counts != self.shown.get(p)
+        return is_news or now_s - self._marked_at_s.get(p, -1e9) >= MARKER_REFRESH_S
+
+    async def _write(self, snapshot: _Snapshot, now_s: float) -> None:
         partition = snapshot.partition
+        self._marked_at_s[partition] = now_s
         changelog = self.app.changelog(self.app.actors, partition)
         await changelog.write(snapshot.keys, snapshot.values)
         await changelog.write([actor_codec.MARKER_KEY], [snapshot.marker])
@@ -163,7 +173,7 @@ def _dirty(
     return records
 
 
-def add_intake(app: CloutstreamApp) -> Intake:
+def add_intake(app: Host) -> Intake:
     """Add the intake agent to an app."""
     intake = Intake(app)
 

@@ -21,13 +21,21 @@ class Pending:
     rebuilt: str = ""  # token of the rebuild that this partition is done for
 
     def add(self, key: bytes, offset: int, record: ScoreRecord | None) -> None:
-        """Keep the newest record of an entity, None when it expired; a change event that an older one carried rides on."""
+        """Keep the newest record of an entity, None when it expired; a change event that an older one carried rides on.
+
+        Newest by version: at a later offset a worker that lost the partition may have told what was before.
+        """
         held = self.records.get(key)
         if held is not None:
-            if held[0] > offset:
-                (offset, record), held = held, (offset, record)
-            if held[1] is not None and record is not None:
-                record = merged(held[1], record)
+            older, newer = held[1], record
+            if older is None or newer is None:
+                if held[0] > offset:
+                    newer = older
+            else:
+                if (older.version, held[0]) > (newer.version, offset):
+                    older, newer = newer, older
+                newer = merged(older, newer)
+            offset, record = max(held[0], offset), newer
         self.records[key] = (offset, record)
 
     def take(self) -> list[tuple[bytes, int, ScoreRecord | None]]:

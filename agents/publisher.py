@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import redis
 from faust.types import TP
 from numpy.typing import NDArray
 
-from agents.app import CloutstreamApp
+from agents.host import Host
 from agents.intake import Intake
 from agents.pending import Pending, entries
 from agents.scorer import Scorer
@@ -40,7 +39,7 @@ SLICE = 5000  # entities: 15 ms to make their entries, a tenth of a second of th
 class Publisher:
     """The publisher of all owned partitions."""
 
-    def __init__(self, app: CloutstreamApp, intake: Intake, scorer: Scorer) -> None:
+    def __init__(self, app: Host, intake: Intake, scorer: Scorer) -> None:
         self.app, self._intake, self._scorer = app, intake, scorer
         self._pending: dict[int, Pending] = {}
         self._work = asyncio.Event()
@@ -51,8 +50,8 @@ class Publisher:
         """Coalesce a fetched range of a scores partition."""
         pending = self._pending.setdefault(content.partition, Pending())
         expected = self.next_offset(content.partition)
-        if expected and content.start > expected:
-            cast(Any, self.app.consumer).rewind(TP(content.topic, content.partition), expected)
+        if content.start > expected:
+            self.app.consumer.rewind(TP(content.topic, content.partition), expected)
             return
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
             if offset >= pending.next_offset:
@@ -78,7 +77,7 @@ class Publisher:
 
     async def run(self) -> None:
         """Write what is pending, for ever; pauses grow while Redis is away."""
-        writer = Writer(self.app.settings)
+        writer = self.app.new_writer()
         pause_s = 0.0
         try:
             while True:
@@ -108,8 +107,8 @@ class Publisher:
                 raise outcome
         if REBUILD in outcomes:
             await self._rebuild(writer)
-        if time.monotonic() - self._noted_at > NOTE_INTERVAL_S:
-            self._noted_at = time.monotonic()
+        if self.app.clock.monotonic() - self._noted_at > NOTE_INTERVAL_S:
+            self._noted_at = self.app.clock.monotonic()
             await self._note(writer)
         try:
             await asyncio.wait_for(self._work.wait(), NOTE_INTERVAL_S)
@@ -120,7 +119,10 @@ class Publisher:
     async def _write(self, writer: Writer, partition: int) -> str:
         """Write what waits of a partition; return the last outcome. What isn't written waits again."""
         pending = self._pending.get(partition)
-        if pending is None or not pending.records:
+        if pending is None:
+            return LIVE
+        if not pending.records:
+            self._may_commit(partition, pending.written)  # written while the partition was handed over, and is owned again
             return LIVE
         upto = pending.next_offset
         records, done, outcome = pending.take(), 0, LIVE
@@ -128,20 +130,23 @@ class Publisher:
             while done < len(records) and outcome != REBUILD:
                 part = records[done : done + SLICE]
                 async with self.app.turns:
-                    items, times = entries(part, time.time())
+                    items, times = entries(part, self.app.clock.time())
                 outcome = await writer.write(partition, items)
                 if outcome != REBUILD:
                     done += len(part)
-                    written_s = time.time()
+                    written_s = self.app.clock.time()
                     self._latency_s.append((written_s, written_s - np.array(times)))
         finally:
             for key, offset, record in records[done:]:
                 pending.add(key, offset, record)
         if done == len(records):
             pending.written = upto
-            if partition in self.app.owned:
-                self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
+            self._may_commit(partition, upto)
         return outcome
+
+    def _may_commit(self, partition: int, upto: int) -> None:
+        if partition in self.app.owned:
+            self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
 
     async def _rebuild(self, writer: Writer) -> None:
         """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
@@ -156,16 +161,16 @@ class Publisher:
                 for first in range(0, len(rows), SLICE):
                     part = rows[first : first + SLICE]
                     part = part[table.used[part] & (table.part[part] == p)]
-                    items = [published.entry(record, 0, time.time()) for record in current_scores(table, part)]
+                    items = [published.entry(record, 0, self.app.clock.time()) for record in current_scores(table, part)]
                     if await writer.write(p, items) == REBUILD:
                         return
                     await asyncio.sleep(0)
                 await writer.rebuilt(p)
                 pending.rebuilt = token
-        await writer.finish(f"{time.time():.3f}")
+        await writer.finish(f"{self.app.clock.time():.3f}")
 
     async def _note(self, writer: Writer) -> None:
-        since = time.time() - LATENCY_WINDOW_S
+        since = self.app.clock.time() - LATENCY_WINDOW_S
         recent = [late for at, late in self._latency_s if at > since]
         p50, p99 = np.percentile(np.concatenate(recent), [50, 99]) * 1000 if recent else (0.0, 0.0)
         watermark = 0.0
@@ -174,7 +179,7 @@ class Publisher:
             stats: dict[str, Any] = {
                 **self._intake.shown.get(p, {}),
                 "applied_engagements": self._scorer.durable_offset.get(p, 0),
-                "updated_at": round(time.time(), 3),
+                "updated_at": round(self.app.clock.time(), 3),
                 "latency_p50_ms": round(float(p50), 1),
                 "latency_p99_ms": round(float(p99), 1),
             }
@@ -186,16 +191,16 @@ class Publisher:
             await self._rebuild(writer)
 
     def next_offset(self, partition: int) -> int:
-        """Return the scores offset that comes next; 0 where nobody knows yet."""
+        """Return the scores offset that comes next: after what waits, else what is committed, else the beginning."""
         pending = self._pending.get(partition)
         return (pending.next_offset if pending else 0) or self._committed(partition)
 
     def _committed(self, partition: int) -> int:
         tp = TP(self.app.settings.scores_topic, partition)
-        return self.app.durable.get(tp, 0) or cast(Any, self.app.consumer)._committed_offset.get(tp) or 0
+        return self.app.durable.get(tp, 0) or self.app.consumer.committed(tp)
 
 
-def add_publisher(app: CloutstreamApp, intake: Intake, scorer: Scorer) -> Publisher:
+def add_publisher(app: Host, intake: Intake, scorer: Scorer) -> Publisher:
     """Add the publishing agent to an app."""
     publisher = Publisher(app, intake, scorer)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from faust.types import TP
 from numpy.typing import NDArray
 
-from agents.app import CloutstreamApp
+from agents.host import Host
 from streams.events.engagements import Engagements, decode
 from streams.fatal import fatal
 from streams.kafka.bulk import Acknowledged
@@ -27,6 +27,9 @@ from streams.tables.states import EntityState, fold_waiting
 Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[ScoreRecord | None]], None]
 FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
 MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
+# A quiet partition's marker is written again so often: each write shows whether a worker that lost the partition wrote stale rows
+# since, long before compaction may take the newer ones.
+MARKER_REFRESH_S = 60.0
 EXPIRY_SLICE = 2_000  # rows looked at per flush: a million take 20 s, spread over 500 flushes
 
 
@@ -37,7 +40,7 @@ class Scorer:
     expected: the same records at the same offsets, a fetch earlier.
     """
 
-    def __init__(self, app: CloutstreamApp) -> None:
+    def __init__(self, app: Host) -> None:
         self.app = app
         self.publish: Publish = lambda *_: None  # told of scores that the broker has
         self._marked_at_s: dict[int, float] = {}
@@ -47,7 +50,7 @@ class Scorer:
         """Take a fetched range of an engagements partition; it is folded at the next flush, or when much waits."""
         state = self.app.entities.partition(content.partition)
         if content.start > state.next_offset:
-            cast(Any, self.app.consumer).rewind(TP(content.topic, content.partition), state.next_offset)
+            self.app.consumer.rewind(TP(content.topic, content.partition), state.next_offset)
             return
         for offset, value in zip(content.offsets, content.values, strict=True):
             if offset < state.next_offset:
@@ -75,8 +78,9 @@ class Scorer:
             now_s: any steady clock, s.
         """
         table = self.app.entity_rows
+        states = self._states(partitions)
         async with self.app.turns:
-            fold_waiting(self._states(partitions))
+            fold_waiting(states)
             markers = {p: table.log(p).copy() for p in partitions}
             pieces = flush_pieces(table, list(partitions))
             piece: Flush | None = next(pieces)
@@ -86,7 +90,9 @@ class Scorer:
             async with self.app.turns:
                 piece, gone = next(pieces, None), {}
             await sending
-        await asyncio.gather(*(self._mark(p, marker, now_s) for p, marker in markers.items()))
+        # Of a partition dropped meanwhile not all rows were sent: a marker would tell its next owner that they were.
+        kept = [s.partition for s in states if self.app.entities.store.partitions.get(s.partition) is s]
+        await asyncio.gather(*(self._mark(p, markers[p], now_s) for p in kept))
 
     def _is_old(self, part: slice) -> NDArray[np.bool_]:
         """Return which of a slice of rows had no event for so long that they expire, by their partitions' own time."""
@@ -111,9 +117,9 @@ class Scorer:
 
     async def _mark(self, partition: int, marker: Marker, now_s: float) -> None:
         """Write a partition's marker when it is due, and allow the commit of what it says is durable."""
-        upto = marker.folded + 1
-        due = self.app.handing_over or now_s - self._marked_at_s.get(partition, -1e9) >= MARKER_INTERVAL_S
-        if due and upto != self.durable_offset.get(partition):
+        upto, age_s = marker.folded + 1, now_s - self._marked_at_s.get(partition, -1e9)
+        is_news = upto != self.durable_offset.get(partition) and (self.app.handing_over or age_s >= MARKER_INTERVAL_S)
+        if is_news or age_s >= MARKER_REFRESH_S:
             self._marked_at_s[partition] = now_s
             await self.app.changelog(self.app.entities, partition).write([MARKER_KEY], [marker.encode()])
             if partition in self.app.owned or self.app.handing_over:
@@ -121,7 +127,7 @@ class Scorer:
                 self.app.durable.advance(TP(self.app.settings.engagements_topic, partition), upto)
 
 
-def add_scorer(app: CloutstreamApp) -> Scorer:
+def add_scorer(app: Host) -> Scorer:
     """Add the scoring agent to an app."""
     scorer = Scorer(app)
 

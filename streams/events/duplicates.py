@@ -7,7 +7,7 @@ event replayed after a crash doesn't meet itself. Ids are kept for twice that in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,8 @@ class DuplicateWindow:
         return b"%d" % (block % BLOCKS), entries.tobytes()
 
     def load(self, values: Sequence[bytes]) -> None:
-        """Apply blocks read from the changelog."""
+        """Apply blocks read from the changelog, of a block any number of records."""
+        dirty_blocks = set(self.dirty_blocks)
         entries = np.frombuffer(b"".join(values), dtype=_ENTRY)
         if not len(entries):
             return
@@ -121,4 +122,17 @@ class DuplicateWindow:
         self._remember(newest["lo"].copy(), newest["hi"].copy(), newest["offset"].copy(), known)
         for entry in newest[newest["previous"] >= 0].tolist():
             self._previous[entry[0] % _RING] = entry[1]
-        self.dirty_blocks.clear()
+        self.dirty_blocks = dirty_blocks
+
+    def write_again(self, slots: Mapping[bytes, bytes], only_if_stale: bool = False) -> None:
+        """Have blocks that were loaded written again.
+
+        Args:
+            slots: key part -> last value of its blocks in the changelog.
+            only_if_stale: only where it isn't what is held: a worker that lost the partition wrote it after its successor.
+        """
+        for slot, value in slots.items():
+            place = int(slot) * BLOCK
+            newest = int(self._offset[place : place + BLOCK].max(initial=-1))
+            if newest >= 0 and not (only_if_stale and self.encode_block(newest // BLOCK)[1] == value):
+                self.dirty_blocks.add(newest // BLOCK)

@@ -78,6 +78,10 @@ class BatchConsumer(driver.Consumer):
         end = self.highwater(tp) if tp in self.assignment() else None
         return max(self._next.get(tp, 0), end or 0)
 
+    def committed(self, tp: TP) -> int:
+        """Return the offset last committed, as far as known here; 0 where there is none."""
+        return self._committed_offset.get(tp) or 0
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -117,6 +121,12 @@ class BatchConsumer(driver.Consumer):
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             self._delivers_at_once = self._has_room(tp)
             yield tp, self._range_message(tp, fetched, start, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Go on from what is committed, and know so: a worker that stopped meanwhile may have to begin before it."""
+        await super().perform_seek()
+        for tp in self.assignment():
+            self._next[tp] = self.committed(tp)
 
     async def _seek_back(self) -> None:
         """Carry out rewinds: only between two fetches, so that nothing fetched before can be mistaken for what they lead to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
@@ -20,25 +21,34 @@ REBUILD_EXPIRES_S = 86400
 LIVE, BUILD, REBUILD = "live", "build", "rebuild"
 
 
+@cache
+def script(name: str) -> str:
+    """Return the text of a script that runs in Redis."""
+    return files("streams.redis").joinpath(f"{name}.lua").read_text()
+
+
 class Writer:
     """One connection. Every write is absolute and versioned, so any of them may be repeated.
+
+    Args:
+        settings: where Redis is, and how to write.
+        client: a connection, instead of one of its own.
 
     `token` is the rebuild this writer takes part in, or "live".
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, client: aredis.Redis | None = None) -> None:
         self._settings = settings
         # No retries inside: the publisher goes on to collect and comes again; the default would hold a call for a minute.
-        self._client = aredis.Redis.from_url(
+        self._client = client or aredis.Redis.from_url(
             settings.redis,
             socket_timeout=5.0,
             socket_connect_timeout=2.0,
             retry=Retry(NoBackoff(), 0),
             single_connection_client=False,
         )
-        source = files("streams.redis")
-        self._publish = self._client.register_script(source.joinpath("publish.lua").read_text())
-        self._finish = self._client.register_script(source.joinpath("finish.lua").read_text())
+        self._publish = self._client.register_script(script("publish"))
+        self._finish = self._client.register_script(script("finish"))
         self.token = LIVE
 
     async def write(self, partition: int, items: Sequence[list[Any]]) -> str:

@@ -50,30 +50,45 @@ def take_id_blocks(inputs: Inputs) -> tuple[list[bytes], list[bytes]]:
     return keys, values
 
 
+def block_of(key: bytes) -> tuple[str, bytes]:
+    """Return the input topic and the slot in the key of a block of ids."""
+    topic, _, slot = key[len(IDS_KEY) :].rpartition(b":")
+    return topic.decode(), slot
+
+
 def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None], partition: int = 0) -> None:
-    """Apply changelog records of a partition in order; of one key the last wins.
+    """Apply changelog records of a partition in order: the last of a row, and all that is in markers and blocks of ids.
+
+    A block whose last record is stale becomes dirty, to be written again.
 
     Raises:
         ValueError: a value is of another version.
     """
-    latest = dict(zip(keys, values, strict=True))
-    rows: list[tuple[bytes, bytes]] = []
-    ids: dict[str, list[bytes]] = {}
-    for key, value in latest.items():
+    latest: dict[bytes, bytes | None] = {}
+    ids: dict[str, dict[bytes, list[bytes]]] = {}
+    for key, value in zip(keys, values, strict=True):
         if not key.startswith(b"\x00"):
-            if value is None:
-                found = table.find(*hash_names([key]), partition)
-                table.remove(found[found >= 0])
-            else:
-                rows.append((key, value))
+            latest[key] = value
         elif value is None:
             continue
         elif key == MARKER_KEY:
             _load_marker(table.inputs(partition), value)
         elif key.startswith(IDS_KEY):
-            ids.setdefault(key[len(IDS_KEY) :].rpartition(b":")[0].decode(), []).append(value)
-    for topic, blocks in ids.items():
-        table.inputs(partition).source(topic).duplicates.load(blocks)
+            topic, slot = block_of(key)
+            blocks = ids.setdefault(topic, {}).setdefault(slot, [])
+            if blocks and value.startswith(blocks[-1]):  # as a block grows; the rest is not worth parsing again
+                blocks[-1] = value
+            else:
+                blocks.append(value)
+    for topic, written in ids.items():
+        window = table.inputs(partition).source(topic).duplicates
+        window.load([value for blocks in written.values() for value in blocks])
+        window.write_again({slot: blocks[-1] for slot, blocks in written.items()}, only_if_stale=True)
+    rows = [(key, value) for key, value in latest.items() if value is not None]
+    gone = [key for key, value in latest.items() if value is None]
+    if gone:
+        found = table.find(*hash_names(gone), partition)
+        table.remove(found[found >= 0])
     if rows:
         _load_rows(table, [k for k, _ in rows], [v for _, v in rows], partition)
 
@@ -99,7 +114,7 @@ def _load_marker(inputs: Inputs, value: bytes) -> None:
         raise ValueError(
             f"actors marker of version {marker['version']}; expected {VERSION}: a newer release wrote this changelog"
         )
-    inputs.log_since = marker["log_since"]
+    inputs.log_since = min(filter(None, (inputs.log_since, marker["log_since"])), default=0.0)
     for topic, state in marker["sources"].items():
         source = inputs.source(topic)
         if state["position"] >= source.position:

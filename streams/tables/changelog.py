@@ -7,23 +7,32 @@ ours must begin where the last one ended; where it doesn't, the records in betwe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
-from streams.kafka.bulk import BulkProducer
-from streams.kafka.clients import aiokafka_security
-from streams.settings import Settings
+from streams.kafka.bulk import Acknowledged
+from streams.kafka.gap import Records
 from streams.tables.faust_table import ColumnStore
+
+ReadGap = Callable[[TP, int, int], AsyncIterator[Records]]  # of a partition, from an offset to below another
+
+
+class Sender(Protocol):
+    """What records leave through."""
+
+    async def send(
+        self, topic: str, partition: int, keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> list[Acknowledged]:
+        """Send records in order and wait until all are acknowledged."""
 
 
 class Changelog:
     """Writes records of one partition of a table's changelog."""
 
-    def __init__(self, store: ColumnStore[Any], topic: str, partition: int, bulk: BulkProducer, settings: Settings) -> None:
-        self._store, self._bulk, self._settings = store, bulk, settings
+    def __init__(self, store: ColumnStore[Any], topic: str, partition: int, bulk: Sender, read_gap: ReadGap) -> None:
+        self._store, self._bulk, self._read_gap = store, bulk, read_gap
         self._tp = TP(topic, partition)
         self.repaired_gaps = 0
 
@@ -35,34 +44,28 @@ class Changelog:
         """
         if not keys:
             return
+        state, known = self._state(), self._store.persisted_offset(self._tp)
         for ack in await self._bulk.send(self._tp.topic, self._tp.partition, keys, values):
+            if state is None or self._state() is not state:
+                return  # handed over: what was written late is for the next owner to find
             held = self._store.persisted_offset(self._tp)
+            if held != known:
+                # Lost, given back and read again while this was under way: what is written here may be older than what was read.
+                state.load_foreign(keys, values)
             expected = 0 if held is None else held + 1
             if ack.base_offset > expected:
-                await self._repair(expected, ack.base_offset)
-            self._store.set_persisted_offset(self._tp, ack.base_offset + ack.count - 1)
+                await self._repair(state, expected, ack.base_offset)
+            if self._state() is state:
+                known = ack.base_offset + ack.count - 1
+                self._store.set_persisted_offset(self._tp, known)
 
-    async def _repair(self, first: int, end: int) -> None:
-        """Read records first..end-1, apply them, and have their rows written again."""
-        tp = TopicPartition(self._tp.topic, self._tp.partition)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka, enable_auto_commit=False, **aiokafka_security(self._settings)
-        )
-        await consumer.start()
-        try:
-            consumer.assign([tp])
-            begin = max(first, (await consumer.beginning_offsets([tp]))[tp])
-            if begin >= end:
+    def _state(self) -> Any:
+        return self._store.partitions.get(self._tp.partition)
+
+    async def _repair(self, state: Any, first: int, end: int) -> None:
+        """Read records first..end-1, apply them, and have their rows written again, unless the partition is handed over."""
+        async for keys, values in self._read_gap(self._tp, first, end):
+            if self._state() is not state:
                 return
-            consumer.seek(tp, begin)
-            position = begin
-            while position < end:
-                fetched = (await consumer.getmany(tp, timeout_ms=5000)).get(tp, [])
-                if not fetched:
-                    break  # the rest was compacted away: newer records of those keys exist
-                records = [r for r in fetched if r.offset < end]
-                self._store.partition(self._tp.partition).load_foreign([r.key for r in records], [r.value for r in records])
-                position = fetched[-1].offset + 1
-            self.repaired_gaps += 1
-        finally:
-            await consumer.stop()
+            state.load_foreign(keys, values)
+        self.repaired_gaps += 1

@@ -71,13 +71,16 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
         return False
 
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
-        """Drop what belongs to another worker now."""
+        """Drop what belongs to another worker now, and make states of what is ours: whether one is there says whose it is."""
+        changelog = self.table.changelog_topic.get_topic_name()
         for tp in revoked:
-            if tp.topic == self.table.changelog_topic.get_topic_name():
-                state = self.partitions.pop(tp.partition, None)
-                if state is not None:
-                    state.drop()
+            if tp.topic == changelog:
+                self.partition(tp.partition).drop()
+                del self.partitions[tp.partition]
                 self._offsets.pop(tp, None)
+        for tp in assigned:
+            if tp.topic == changelog:
+                self.partition(tp.partition)
 
     async def backup_partition(self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
         """Do nothing: the changelog is the backup."""

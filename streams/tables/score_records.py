@@ -19,6 +19,7 @@ NUMBERS = (
     "plus_minus", "posts", "likes", "shares", "replies", "at", "ver", "standing", "trending",
 )  # fmt: skip
 _TEMPLATE = '{"entity":%s,' + ",".join(f'"{name}":%s' for name in NUMBERS) + "}"
+_AFTER_VERSION = len(NUMBERS) - NUMBERS.index("ver")
 _CHANGE = ',"change":{"before":%s,"after":%s,"causes":%s}}'
 _RECORD = re.compile(
     r'\{"entity":("(?:[^"\\]|\\.)*"),'
@@ -44,6 +45,11 @@ class ScoreRecord(NamedTuple):
     name: str
     numbers: str
     change: Change | None = None
+
+    @property
+    def version(self) -> int:
+        """The engagements offset last folded into the entity."""
+        return int(self.numbers.rsplit(",", _AFTER_VERSION)[1])
 
     def encode(self) -> bytes:
         """Return the record's value."""

@@ -129,5 +129,10 @@ class ActorState:
         found = self.table.find(*hash_names(rows), self.partition)
         self.table.dirty[found[found >= 0]] = True
         unknown = {key for key, row in zip(rows, found.tolist(), strict=True) if row < 0}
-        other = [(k, v) for k, v in zip(keys, values, strict=True) if k in unknown or k.startswith(actor_codec.IDS_KEY)]
-        self.load([k for k, _ in other], [v for _, v in other])
+        ids = [(k, v) for k, v in zip(keys, values, strict=True) if v is not None and k.startswith(actor_codec.IDS_KEY)]
+        other = [(k, v) for k, v in zip(keys, values, strict=True) if k in unknown or k == actor_codec.MARKER_KEY]
+        self.load([k for k, _ in other + ids], [v for _, v in other + ids])
+        for key, value in ids:
+            topic, slot = actor_codec.block_of(key)
+            # Not only if it is stale: what we wrote after it may be older.
+            self.table.inputs(self.partition).source(topic).duplicates.write_again({slot: value})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kafka.partitioner.default import murmur2
 
+from streams.kafka.reading import Record
 from streams.kafka.topics import beginning_offsets, end_offsets, read_topic
 from streams.settings import Settings
 from streams.verify.event import Event, parse
@@ -69,30 +70,36 @@ def recount_inputs(settings: Settings, progress: Callable[[int], None]) -> Input
         ends = end_offsets(settings, topic)
         inputs.ends.update({(topic, p): end for p, end in ends.items()})
         inputs.is_whole &= not any(beginning_offsets(settings, topic).values())
-        accepted = {p: _Accepted() for p in ends}
         unreported = 0
-        for record in read_topic(settings, topic, ends=ends):
-            inputs.events += 1
+        records = read_topic(settings, topic, ends=ends)
+        for _ in recounted(topic, records, inputs, settings):
             unreported += 1
             if unreported == 5000:
                 progress(unreported)
                 unreported = 0
-            event = parse(record.value)
-            if event is None:
-                inputs.outcomes["refused"] += 1
-                inputs.refused[topic, record.partition, record.offset] = record.value or b""
-                continue
-            if event.is_self:
-                inputs.outcomes["self"] += 1
-            elif not accepted[record.partition].accept(event, record.offset):
-                inputs.outcomes["duplicate"] += 1
-            else:
-                inputs.outcomes["applied"] += 1
-                inputs.outcomes["clamped"] += event.at > record.timestamp / 1000
-                inputs.outcomes["misplaced"] += _home(event.actor, settings.partitions) != record.partition
-                _count(inputs, event, settings)
         progress(unreported)
     return inputs
+
+
+def recounted(topic: str, records: Iterable[Record], inputs: Inputs, settings: Settings) -> Iterator[Record]:
+    """Add records of an input topic, those of a partition in offset order, to `inputs`; yield each when it is counted."""
+    accepted: defaultdict[int, _Accepted] = defaultdict(_Accepted)
+    for record in records:
+        inputs.events += 1
+        event = parse(record.value)
+        if event is None:
+            inputs.outcomes["refused"] += 1
+            inputs.refused[topic, record.partition, record.offset] = record.value or b""
+        elif event.is_self:
+            inputs.outcomes["self"] += 1
+        elif not accepted[record.partition].accept(event, record.offset):
+            inputs.outcomes["duplicate"] += 1
+        else:
+            inputs.outcomes["applied"] += 1
+            inputs.outcomes["clamped"] += event.at > record.timestamp / 1000
+            inputs.outcomes["misplaced"] += _home(event.actor, settings.partitions) != record.partition
+            _count(inputs, event, settings)
+        yield record
 
 
 def _count(inputs: Inputs, event: Event, settings: Settings) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.kafka.reading import Record
 from streams.kafka.topics import read_topic
 from streams.settings import Settings
 from streams.tables.entity_codec import decode_rows
@@ -60,8 +62,13 @@ class _Latest:
 
 def read_tables(settings: Settings) -> dict[int, Table]:
     """Return the table of each partition, as durable now."""
-    latest = {p: _Latest() for p in range(settings.partitions)}
-    for record in read_topic(settings, settings.entities_changelog):
+    return tables_of(read_topic(settings, settings.entities_changelog), settings.partitions)
+
+
+def tables_of(records: Iterable[Record], partitions: int) -> dict[int, Table]:
+    """Return the table of each partition in records of its changelog, those of a partition in offset order."""
+    latest = {p: _Latest() for p in range(partitions)}
+    for record in records:
         if record.key is not None:
             latest[record.partition].take(record.key, record.value)
     tables = {}

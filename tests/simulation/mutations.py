@@ -1,0 +1,157 @@
+"""Bugs that schedules must find: each changes a few words of the workers' code, in a copy that takes its place for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A bug.
+
+    `where` is a module and a function or method in it, whose text has `old` once; of `within` schedules from `first` on one must
+    find it.
+    """
+
+    name: str
+    where: str
+    old: str
+    new: str
+    within: int = 300
+    first: int = 0
+    also: tuple[str, str] = ("", "")  # a second change
+
+
+MUTATIONS = [
+    Mutation(
+        "input is committed before its effects are acknowledged", "agents.intake:Intake._write",
+        "        await changelog.write(snapshot.keys, snapshot.values)\n",
+        "        for topic in self.app.settings.topic_names:\n"
+        "            self.app.durable.advance(TP(topic, partition), snapshot.counts.get(f'position:{topic}', 0))\n"
+        "        await changelog.write(snapshot.keys, snapshot.values)\n",
+    ),
+    Mutation(
+        "engagements are folded into rows that hold them", "streams.tables.fold:fold",
+        "batch.fresh & (held[position] < batch.offset)", "batch.fresh",
+    ),
+    Mutation(
+        "events are folded again", "streams.tables.joined:join",
+        "event_offsets > applied.get(source, -1)", "event_offsets > -1",
+    ),
+    Mutation(
+        "an event counts as applied before it is folded", "streams.tables.fold:fold",
+        "    for offset, log in zip(offsets, logs, strict=True):\n",
+        "    batch.fresh[: len(batch.fresh) // 8] = False\n    for offset, log in zip(offsets, logs, strict=True):\n",
+    ),
+    Mutation(
+        "the marker is written before the rows", "agents.scorer:Scorer.flush",
+        "        while piece is not None:\n",
+        "        await asyncio.gather(*(self._mark(p, marker, now_s) for p, marker in markers.items()))\n"
+        "        while piece is not None:\n",
+    ),
+    Mutation(
+        "the marker tells of what was folded since", "agents.scorer:Scorer.flush",
+        "table.log(p).copy()", "table.log(p)",
+    ),
+    Mutation(
+        "a hand-over forgets what is dirty, and commits", "agents.ownership:Ownership.hand_over",
+        "            drained = asyncio.ensure_future(self.drain(owned))\n",
+        "            self.entity_rows.dirty[:] = False\n"
+        "            drained = asyncio.ensure_future(self.drain(owned))\n",
+    ),
+    Mutation(
+        "what somebody else wrote into the changelog isn't read", "streams.tables.changelog:Changelog.write",
+        "if ack.base_offset > expected:", "if False:",
+    ),
+    Mutation(
+        "a batch that was under way while its partition was given back isn't written again",
+        "streams.tables.changelog:Changelog.write", "if held != known:", "if False:", within=6000,
+    ),
+    Mutation(
+        "a quiet partition's markers aren't written again", "agents.scorer:Scorer._mark",
+        "is_news or age_s >= MARKER_REFRESH_S", "is_news", within=1000,
+    ),
+    Mutation(
+        "a replayed event meets itself in the duplicate window", "streams.events.duplicates:DuplicateWindow.accept",
+        "(at < offsets) & (offsets", "(at <= offsets) & (offsets",
+    ),
+    Mutation(
+        "reading ids forgets which of ours are to be written", "streams.events.duplicates:DuplicateWindow.load",
+        "self.dirty_blocks = dirty_blocks", "self.dirty_blocks.clear()", within=1000,
+    ),
+    Mutation(
+        "Redis takes an older version", "streams.redis.writer:script",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version > held', 'true')",
+    ),
+    Mutation(
+        "the newest of what waits for Redis is the last one told", "agents.pending:Pending.add",
+        "(older.version, held[0]) > (newer.version, offset)", "held[0] > offset", within=1000,
+    ),
+    Mutation(
+        "a first range of scores that is lost isn't missed", "agents.publisher:Publisher.take",
+        "if content.start > expected:", "if expected and content.start > expected:", within=1000,
+    ),
+    Mutation(
+        "intake chooses a round before the gate", "agents.intake:Intake._take",
+        "        previous = self._round\n", "        previous, batch = self._round, self.fetched.round()\n",
+        also=("            batch = self.fetched.round()\n", ""),
+    ),
+    Mutation(
+        "intake sends a round before the last is acknowledged", "agents.intake:Intake._send",
+        "if previous is not None:", "if False:", within=3000,
+    ),
+    Mutation(
+        "intake doesn't miss a range that is lost", "agents.fetched:Fetched.round",
+        "if content.start > position:", "if False:",
+    ),
+    Mutation(
+        "what is committed and nothing else is what a flush waits for", "agents.intake:Intake.flush",
+        "            if self._round is not None:\n                await asyncio.shield(self._round)\n", "",
+    ),
+]  # fmt: skip
+
+
+@contextlib.contextmanager
+def mutated(mutation: Mutation) -> Iterator[None]:
+    """Have the bug in this process for a while."""
+    name, _, path = mutation.where.partition(":")
+    module: Any = importlib.import_module(name)
+    holder, *rest = path.split(".")
+    original = getattr(module, holder)
+    owner, last = (original, rest[0]) if rest else (module, holder)
+    original = getattr(owner, last)
+    text = textwrap.dedent(inspect.getsource(inspect.unwrap(original)))
+    old, new = mutation.old, mutation.new
+    if rest:  # a method's text lost four columns
+        old, new = _dedented(old), _dedented(new)
+    if text.count(old) != 1:
+        raise ValueError(
+            f"{mutation.where} has {old!r} {text.count(old)} times, expected once: change the mutation with the code"
+        )
+    text = text.replace(old, new)
+    if mutation.also[0]:
+        text = text.replace(_dedented(mutation.also[0]), mutation.also[1])
+    made: dict[str, Any] = {}
+    exec(compile(text, f"<{mutation.name}>", "exec"), module.__dict__, made)
+    places = [(owner, last)]
+    if not rest:  # and wherever it was imported to
+        places += [(m, last) for m in list(sys.modules.values()) if m is not module and getattr(m, last, None) is original]
+    for place, attribute in places:
+        setattr(place, attribute, made[last])
+    try:
+        yield
+    finally:
+        for place, attribute in places:
+            setattr(place, attribute, original)
+
+
+def _dedented(text: str) -> str:
+    return "".join(line[4:] if line.startswith("    ") else line for line in text.splitlines(keepends=True))

@@ -1,0 +1,201 @@
+"""What must hold at every moment: commits, and what those see who listen to Redis."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import orjson
+from faust.types import TP
+
+from streams.events.engagements import decode
+from streams.tables.marker import MARKER_KEY, Marker
+from streams.verify.event import parse
+from streams.verify.inputs import Inputs, recounted
+
+from .log import Log, Record
+from .plan import Plan
+from .store import Store
+from .world import Violation, World
+
+_VER = re.compile(rb'"ver":(-?\d+)')
+_ID = np.dtype([("offset", "<i8"), ("previous", "<i8"), ("lo", "<u8"), ("hi", "<u8")])
+
+
+class Watch:
+    """Follows the log as it grows, independently of the workers."""
+
+    def __init__(self, world: World, plan: Plan, log: Log, store: Store) -> None:
+        self._world, self._log, self._store = world, log, store
+        self._settings = plan.settings()
+        self.inputs = Inputs()
+        self._wanted: dict[TP, dict[int, list[str]]] = defaultdict(dict)  # event -> entities it must have engagements for
+        self._refused: dict[TP, list[int]] = defaultdict(list)
+        self._counters: dict[str, Any] = {}
+        self._engaged: set[tuple[str, int, int, str]] = set()
+        self._applied: dict[tuple[int, str, int], int] = {}  # H by engagements partition and source
+        self._named: dict[int, list[tuple[int, set[bytes]]]] = defaultdict(list)
+        self._letters: set[bytes] = set()
+        self._rows: dict[tuple[int, bytes], int] = {}  # highest off written
+        self._folded: dict[int, int] = {}
+        self._scores: dict[tuple[int, bytes], int] = {}
+        self._ids: dict[TP, set[int]] = defaultdict(set)
+        self._positions: dict[TP, int] = defaultdict(int)
+        self._seen: dict[str, dict[str, int]] = {"feed": {}, "wake-up": {}}
+        self._last_id: dict[str, int] = {}
+        self.told: dict[str, dict[str, Any]] = {}  # entity -> the last change event
+        self._by_topic = {
+            self._settings.engagements_topic: self._engagements,
+            self._settings.scores_topic: self._score,
+            self._settings.dead_letters_topic: self._letter,
+            self._settings.entities_changelog: self._row,
+            self._settings.actors_changelog: self._actor,
+            **dict.fromkeys(self._settings.topic_names, self._event),
+        }
+        log.on_append = lambda record: self._by_topic[record.topic](record)
+        store.on_change = self._changed
+        store.on_message = lambda value: self._saw("wake-up", orjson.loads(value))
+
+    def _event(self, record: Record) -> None:
+        inputs, tp = self.inputs, TP(record.topic, record.partition)
+        feed = self._counters.get(record.topic)
+        if feed is None:
+            feed = self._counters[record.topic] = _Feed(record.topic, inputs, self._settings)
+        before = inputs.outcomes["applied"]
+        feed.add(record)
+        if inputs.outcomes["applied"] > before:
+            event = parse(record.value)
+            assert event is not None
+            account = f"account:{event.author}"
+            tags = [tag.replace("@", "%40") for tag in event.tags]
+            self._wanted[tp][record.offset] = [account, *(n for t in tags for n in (f"topic:{t}", f"{account}@topic:{t}"))]
+        elif (record.topic, record.partition, record.offset) in inputs.refused:
+            self._refused[tp].append(record.offset)
+
+    def _engagements(self, record: Record) -> None:
+        batch = decode(record.value or b"")
+        names = batch.names.tolist()
+        source = (record.partition, batch.source_topic, batch.source_partition)
+        offsets = batch.offsets.tolist()
+        applied = self._applied.get(source, -1)
+        fresh: set[bytes] = set()
+        for e, target in zip(offsets, batch.target.tolist(), strict=True):
+            self._engaged.add((batch.source_topic, batch.source_partition, e, names[target].decode()))
+            if e > applied:
+                fresh.add(names[target])
+        self._applied[source] = max(applied, *offsets)
+        self._named[record.partition].append((record.offset, fresh))
+
+    def _letter(self, record: Record) -> None:
+        self._letters.add(record.key or b"")
+
+    def _row(self, record: Record) -> None:
+        if record.key == MARKER_KEY:
+            self._folded[record.partition] = max(
+                self._folded.get(record.partition, -1), Marker.decode(record.value or b"").folded
+            )
+        elif record.value is not None and record.key is not None:
+            key = (record.partition, record.key)
+            self._rows[key] = max(self._rows.get(key, -1), int.from_bytes(record.value[4:12], "little", signed=True))
+
+    def _actor(self, record: Record) -> None:
+        key, value = record.key or b"", record.value or b""
+        if key.startswith(b"\x00ids:"):
+            tp = TP(key[5:].rpartition(b":")[0].decode(), record.partition)
+            entries = np.frombuffer(value, _ID)
+            # An id that came again after the window stands at its later offset, which remembers the earlier.
+            self._ids[tp].update(entries["offset"].tolist(), entries["previous"].tolist())
+        elif key == b"\x00marker":
+            for topic, state in orjson.loads(value)["sources"].items():
+                tp = TP(topic, record.partition)
+                self._positions[tp] = max(self._positions[tp], state["position"])
+
+    def _score(self, record: Record) -> None:
+        found = _VER.search(record.value or b"")
+        if found is not None and record.key is not None:
+            key = (record.partition, record.key)
+            self._scores[key] = max(self._scores.get(key, -1), int(found[1]))
+
+    def committed(self, tp: TP, before: int, offset: int) -> None:
+        """Check that nothing is committed whose effects could be lost (invariant 6)."""
+        if offset > self._log[tp].end:
+            raise Violation(f"{_show(tp)}: {offset} is committed, the end is {self._log[tp].end}")
+        if tp.topic in self._settings.topic_names:
+            self._input_committed(tp, before, offset)
+        elif tp.topic == self._settings.engagements_topic:
+            self._engagements_committed(tp, before, offset)
+        elif tp.topic == self._settings.scores_topic:
+            self._scores_committed(tp, before, offset)
+
+    def _input_committed(self, tp: TP, before: int, offset: int) -> None:
+        for e in range(before, offset):
+            for entity in self._wanted[tp].get(e, ()):
+                if (*tp, e, entity) not in self._engaged:
+                    raise Violation(f"{_show(tp)}@{e} is committed, but no engagement of {entity} is in the log")
+            if e in self._wanted[tp] and e not in self._ids[tp]:
+                raise Violation(f"{_show(tp)}@{e} is committed, but its id isn't in the changelog")
+        for e in self._refused[tp]:
+            if before <= e < offset and b"%b[%d]@%d" % (tp.topic.encode(), tp.partition, e) not in self._letters:
+                raise Violation(f"{_show(tp)}@{e} is committed, but has no dead letter")
+        if self._positions[tp] < offset:
+            raise Violation(f"{_show(tp)}: {offset} is committed, the marker says {self._positions[tp]}")
+
+    def _engagements_committed(self, tp: TP, before: int, offset: int) -> None:
+        p = tp.partition
+        if self._folded.get(p, -1) + 1 < offset:
+            raise Violation(f"{_show(tp)}: {offset} is committed, the marker says {self._folded.get(p)}")
+        for o, names in self._named[p]:
+            for name in names if before <= o < offset else ():
+                if self._rows.get((p, name), -1) < o:
+                    raise Violation(f"{_show(tp)}@{o} is committed, but the row of {name!r} isn't in the changelog")
+                if self._scores.get((p, name), -1) < o:
+                    raise Violation(f"{_show(tp)}@{o} is committed, but the score of {name!r} isn't in its topic")
+
+    def _scores_committed(self, tp: TP, before: int, offset: int) -> None:
+        data, prefix = self._store.data, self._settings.redis_prefix
+        if prefix + "epoch" not in data:
+            return  # it was wiped: a rebuild writes what the tables hold
+        for record in self._log[tp].read(before, end=offset):
+            found = _VER.search(record.value or b"")
+            held = data.get(f"{prefix}score:{(record.key or b'').decode()}", {}).get("ver", -1)
+            if found is not None and int(held) < int(found[1]):
+                raise Violation(f"{_show(tp)}@{record.offset} is committed, but Redis has {record.key!r} at {held}")
+
+    def _changed(self, key: str, entry: str, value: str) -> None:
+        """A client reads the stream from the last id it saw; after a wipe too."""
+        number = int(entry.partition("-")[0])
+        if number > self._last_id.get(key, -1):
+            self._last_id[key] = number
+            self._saw("feed", orjson.loads(value))
+
+    def wiped(self) -> None:
+        """Redis forgot which versions it told of; what a worker that had lost a partition tells late may come once more."""
+        self._seen["feed"].clear()
+        self.told.clear()
+
+    def _saw(self, where: str, change: dict[str, Any]) -> None:
+        entity, ver = change["entity"], change["ver"]
+        before = self._seen[where].get(entity, -1)
+        if ver <= before:
+            raise Violation(f"the {where} told of {entity} at version {ver} after version {before}")
+        self._seen[where][entity] = ver
+        if where == "feed":
+            self.told[entity] = change
+
+
+class _Feed:
+    """One topic's recount, fed record by record."""
+
+    def __init__(self, topic: str, inputs: Inputs, settings: Any) -> None:
+        self._waiting: list[Record] = []
+        self._counted = recounted(topic, iter(self._waiting.pop, None), inputs, settings)
+
+    def add(self, record: Record) -> None:
+        self._waiting.append(record)
+        next(self._counted)
+
+
+def _show(tp: TP) -> str:
+    return f"{tp.topic}[{tp.partition}]"
