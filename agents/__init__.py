@@ -5,7 +5,8 @@
     scores      -> publisher coalesce, write                         -> Redis
 
 `flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent; `app`
-has the tables and the life of a partition.
+has the tables and the life of a partition. `worker` is the process around it: `health` and `metrics` read how it is, `operations`
+tells it over HTTP, and `watchdog` ends it when it stands still.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from agents.app import CloutstreamApp, create_app
 from agents.flusher import add_flusher
 from agents.guard import add_guard
 from agents.intake import add_intake
+from agents.metrics import add_metrics
 from agents.publisher import add_publisher
 from agents.scorer import add_scorer
 from streams.settings import Settings
@@ -27,4 +29,5 @@ def build(settings: Settings) -> CloutstreamApp:
     add_flusher(app, intake, scorer)
     publisher = add_publisher(app, intake, scorer)
     add_guard(app, publisher)
+    add_metrics(app, publisher)
     return app

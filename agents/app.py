@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
@@ -11,7 +12,9 @@ import faust
 from faust.events import Event
 from faust.topics import Topic
 from faust.types import TP
+from prometheus_client.core import Metric
 
+from agents.counters import Counters
 from agents.turns import Turns
 from streams.errors import ConfigurationError
 from streams.fatal import fatal
@@ -55,8 +58,14 @@ class CloutstreamApp(faust.App):
         self.has_work = asyncio.Event()  # for intake: something was fetched, or may be taken now
         self.handing_over = False
         self.turns = Turns()
-        self.bulk = BulkProducer.__new__(BulkProducer)  # replaced in `on_first_start`: it needs the running loop
+        self.bulk = BulkProducer(settings)
+        self.counters = Counters()
+        self.assigned = False  # the group's last assignment is in force
+        self.recovered = False  # and its rows are read
+        self._handing_over_now = asyncio.Lock()
+        self._draining: asyncio.Future[None] | None = None
         self.drain: Any = None  # async callable: make everything durable now
+        self.metrics: Callable[[], list[Metric]] = list  # as of now; to be called on the event loop
         self.forget: Callable[[], None] = lambda: None  # let go of what was fetched and not yet taken
         self._changelogs: dict[tuple[str, int], Changelog] = {}
         self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
@@ -64,6 +73,7 @@ class CloutstreamApp(faust.App):
         self.actors: ColumnTable[ActorState] = self._table("actors", lambda p: ActorState(self.actor_rows, p))
         self.entities: ColumnTable[EntityState] = self._table("entities", lambda p: EntityState(self.entity_rows, p))
         self.on_partitions_revoked.connect(cast(Any, self._on_revoked))
+        self.on_partitions_assigned.connect(cast(Any, self._on_assigned))
         self.on_rebalance_complete.connect(cast(Any, self._on_recovered))
 
     def _table(self, name: str, new_state: Any) -> Any:
@@ -97,6 +107,10 @@ class CloutstreamApp(faust.App):
 
         self.task(running)
 
+    def on_committed(self) -> None:
+        """Note a commit that succeeded; the transport calls it."""
+        self.counters.commit(time.time())
+
     def changelog(self, table: ColumnTable[Any], partition: int) -> Changelog:
         """Return the writer of a table's changelog of one partition."""
         found = self._changelogs.get((table.name, partition))
@@ -107,36 +121,52 @@ class CloutstreamApp(faust.App):
 
     async def on_first_start(self) -> None:
         """Connect the producer that all agents send through. Faust's data directories aren't made: nothing is kept on disk."""
-        self.bulk = BulkProducer(self.settings)
         await self.bulk.start()
 
     async def on_stop(self) -> None:
         """Make durable what was taken, commit it, then let go."""
         await self._hand_over()
         await super().on_stop()
-        await self.bulk.stop()
+        if self._draining is None or self._draining.done():
+            await self.bulk.stop()
+        else:
+            # Somebody still sends, and a producer closed under it would be a failed send. Who comes next repeats that work.
+            _log.warning("what was taken last didn't become durable within %g s of the stop; it is taken again", HANDOVER_S)
 
     async def _on_revoked(self, _sender: Any, revoked: Iterable[TP], **_: Any) -> None:
         await self._hand_over()
 
+    async def _on_assigned(self, _sender: Any, assigned: Iterable[TP], **_: Any) -> None:
+        self.assigned = True
+
     async def _hand_over(self) -> None:
         """Bounded: what doesn't become durable in time is read again by the next owner, who drops what it already has."""
+        self.assigned = self.recovered = False
         owned, self.owned = self.owned, set()
         self.forget()
-        if owned and self.drain is not None:
-            self.handing_over = True
-            # Not cancelled when time is up: a flush cut off in the middle would leave rows that are neither dirty nor durable.
-            drained = asyncio.ensure_future(self.drain(owned))
-            await asyncio.wait({drained}, timeout=HANDOVER_S)
-            if drained.done():
-                drained.result()
-                await self.consumer.commit()
-            self.handing_over = False
+        # A stop may come while a rebalance hands over: it must wait for that, or it would close the producer under it.
+        async with self._handing_over_now:
+            if owned and self.drain is not None:
+                self.handing_over = True
+                # Not cancelled when time is up: a flush cut off would leave rows that are neither dirty nor durable.
+                self._draining = asyncio.ensure_future(self._drain_and_commit(owned))
+                await asyncio.wait({self._draining}, timeout=HANDOVER_S)
+                if self._draining.done():
+                    self._draining.result()
+                self.handing_over = False
+
+    async def _drain_and_commit(self, owned: set[int]) -> None:
+        await self.drain(owned)
+        if self.handing_over:  # else they are another worker's by now
+            await self.consumer.commit()
 
     async def _on_recovered(self, _sender: Any, **_: Any) -> None:
+        if self.should_stop:  # a recovery that ends while the worker does: nothing is owned any more
+            return
         assigned = self.consumer.assignment()
         self.durable.drop([tp for tp in self.durable if tp not in assigned])
         self.owned = owned_partitions(assigned, self.settings)
+        self.recovered = True
         self.has_work.set()
         _log.info("ready: partitions %s of %d", sorted(self.owned), self.settings.partitions)
 

@@ -62,6 +62,7 @@ class Flusher:
         async with self._locks[flush]:
             try:
                 await flush(partitions)
+                self._app.counters.flushes += 1
             except asyncio.CancelledError:
                 raise
             except BaseException as e:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any, cast
 
 from faust.types import TP
 
 from agents.app import CloutstreamApp
+from agents.lag import next_offsets
 from agents.publisher import Publisher
 
 _log = logging.getLogger("cloutstream")
@@ -39,7 +39,7 @@ class Guard:
     def check(self, now_s: float) -> None:
         """Look at every owned partition once; `now_s` is a steady clock."""
         consumer = cast(Any, self._app.consumer)
-        expected = dict(self._expected())
+        expected = dict(next_offsets(self._app, self._publisher))
         for tp in [tp for tp in self._still if tp not in expected]:
             del self._still[tp]
         for tp, offset in expected.items():
@@ -51,14 +51,6 @@ class Guard:
                 self._still[tp] = (offset, now_s)
                 consumer.resume_partitions({tp})
                 consumer.rewind(tp, offset)
-
-    def _expected(self) -> Iterator[tuple[TP, int]]:
-        app, settings = self._app, self._app.settings
-        for p in app.owned:
-            for topic in settings.topic_names:
-                yield TP(topic, p), app.actor_rows.inputs(p).source(topic).position
-            yield TP(settings.engagements_topic, p), app.entities.partition(p).next_offset
-            yield TP(settings.scores_topic, p), self._publisher.next_offset(p)
 
 
 def add_guard(app: CloutstreamApp, publisher: Publisher) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
@@ -79,6 +80,18 @@ def _hosts(value: str) -> bool:
     return all(h.rpartition(":")[0] and h.rpartition(":")[2].isdigit() for h in value.split(","))
 
 
+def _listening(value: str) -> bool:
+    host, _, port = value.rpartition(":")
+    return not value or (bool(host) and port.isascii() and port.isdigit() and int(port) < 65536)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # another name: it may resolve to anything
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a deployment can choose. All times in seconds unless the name says `_ms`."""
@@ -106,6 +119,20 @@ class Settings:
     kafka_sasl_mechanism: str = _one_of("SCRAM-SHA-512", "SASL mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
     kafka_username: str = _optional("", "SASL user")
     kafka_password: Secret = _optional(_NO_SECRET, "SASL password")  # noqa: RUF009  # it returns a dataclasses.field
+    # Operations
+    operations: str = _setting(
+        "127.0.0.1:0",
+        "where a worker answers on its health and metrics; port 0: a free one, which it logs; empty: nowhere",
+        "host:port, or nothing",
+        _listening,
+    )
+    operations_token: Secret = _setting(  # noqa: RUF009  # it returns a dataclasses.field
+        _NO_SECRET,
+        "what readiness and metrics ask for as `Authorization: Bearer TOKEN`; needed beyond loopback",
+        "printable ASCII without spaces",
+        lambda v: re.fullmatch(r"[!-~]*", v) is not None,
+    )
+    stall_timeout_s: float = _positive(60.0, "a worker that stands still for this long ends itself")
     # Topics
     partitions: int = _count(
         8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024
@@ -178,13 +205,23 @@ class Settings:
             value = getattr(self, f.name)
             if not f.metadata["check"](value):
                 raise ConfigurationError(f"{PREFIX}{f.name.upper()} is {value!r}; expected {f.metadata['valid']}")
-        if self.kafka_security == "sasl_plaintext" and self.kafka_password:
-            host = self.kafka.rpartition(":")[0]
-            if host not in ("127.0.0.1", "localhost", "[::1]"):
-                raise ConfigurationError(
-                    f"{PREFIX}KAFKA_SECURITY is 'sasl_plaintext' for {self.kafka!r}: the password would cross the network in the "
-                    "clear; expected sasl_ssl"
-                )
+        in_the_clear = self.kafka_security == "sasl_plaintext" and self.kafka_password
+        if in_the_clear and not _is_loopback(self.kafka.rpartition(":")[0]):
+            raise ConfigurationError(
+                f"{PREFIX}KAFKA_SECURITY is 'sasl_plaintext' for {self.kafka!r}: the password would cross the network in "
+                "the clear; expected sasl_ssl"
+            )
+
+        if self.operations and not _is_loopback(self.operations.rpartition(":")[0]) and not self.operations_token:
+            raise ConfigurationError(
+                f"{PREFIX}OPERATIONS is {self.operations!r} without a token: other machines could read it; expected a loopback "
+                f"address such as 127.0.0.1:9464, or {PREFIX}OPERATIONS_TOKEN"
+            )
+        if self.stall_timeout_s <= self.session_timeout_s:
+            raise ConfigurationError(
+                f"{PREFIX}STALL_TIMEOUT_S is {self.stall_timeout_s:g}; expected more than {PREFIX}SESSION_TIMEOUT_S "
+                f"({self.session_timeout_s:g}): a rebalance may take that long"
+            )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:

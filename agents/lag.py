@@ -1,0 +1,34 @@
+"""How far a worker is behind, partition by partition, as far as its fetches have told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from faust.types import TP
+
+from agents.app import CloutstreamApp
+from agents.publisher import Publisher
+
+
+def next_offsets(app: CloutstreamApp, publisher: Publisher) -> Iterator[tuple[TP, int]]:
+    """Yield the offset that the agents take next of each owned partition of all topics they read."""
+    settings = app.settings
+    for p in app.owned:
+        for topic in settings.topic_names:
+            yield TP(topic, p), app.actor_rows.inputs(p).source(topic).position
+        yield TP(settings.engagements_topic, p), app.entities.partition(p).next_offset
+        yield TP(settings.scores_topic, p), publisher.next_offset(p)
+
+
+def lag_messages(app: CloutstreamApp, publisher: Publisher) -> dict[TP, int]:
+    """Return how many records are in each owned partition whose effects aren't durable, or not in Redis for scores.
+
+    A partition that no fetch has told about since it was assigned is left out.
+    """
+    lags = {}
+    for tp, offset in next_offsets(app, publisher):
+        end = cast(Any, app.consumer).known_end(tp)
+        if end:
+            lags[tp] = max(0, end - app.durable.get(tp, offset))
+    return lags
