@@ -28,7 +28,7 @@ from streams.tables.faust_table import ColumnTable
 from streams.tables.states import ActorState, EntityState
 
 _log = logging.getLogger("cloutstream")
-HANDOVER_S = 5.0
+HANDOVER_S, STOP_HANDOVER_S = 5.0, 4.0
 
 
 class RangeTopic(Topic):
@@ -57,6 +57,7 @@ class CloutstreamApp(faust.App):
         self.owned: set[int] = set()
         self.has_work = asyncio.Event()  # for intake: something was fetched, or may be taken now
         self.handing_over = False
+        self.stop_began_s = 0.0  # steady clock
         self.turns = Turns()
         self.bulk = BulkProducer(settings)
         self.counters = Counters()
@@ -124,22 +125,23 @@ class CloutstreamApp(faust.App):
         await self.bulk.start()
 
     async def on_stop(self) -> None:
-        """Make durable what was taken, commit it, then let go."""
-        await self._hand_over()
+        """Make durable what was taken, commit it, then let go. Each step is bounded: a supervisor waits about 10 s."""
+        self.stop_began_s = time.monotonic()
+        await self._hand_over(STOP_HANDOVER_S)
         await super().on_stop()
         if self._draining is None or self._draining.done():
             await self.bulk.stop()
         else:
             # Somebody still sends, and a producer closed under it would be a failed send. Who comes next repeats that work.
-            _log.warning("what was taken last didn't become durable within %g s of the stop; it is taken again", HANDOVER_S)
+            _log.warning("what was taken last didn't become durable within %g s of the stop; it is taken again", STOP_HANDOVER_S)
 
     async def _on_revoked(self, _sender: Any, revoked: Iterable[TP], **_: Any) -> None:
-        await self._hand_over()
+        await self._hand_over(HANDOVER_S)
 
     async def _on_assigned(self, _sender: Any, assigned: Iterable[TP], **_: Any) -> None:
         self.assigned = True
 
-    async def _hand_over(self) -> None:
+    async def _hand_over(self, within_s: float) -> None:
         """Bounded: what doesn't become durable in time is read again by the next owner, who drops what it already has."""
         self.assigned = self.recovered = False
         owned, self.owned = self.owned, set()
@@ -150,7 +152,7 @@ class CloutstreamApp(faust.App):
                 self.handing_over = True
                 # Not cancelled when time is up: a flush cut off would leave rows that are neither dirty nor durable.
                 self._draining = asyncio.ensure_future(self._drain_and_commit(owned))
-                await asyncio.wait({self._draining}, timeout=HANDOVER_S)
+                await asyncio.wait({self._draining}, timeout=within_s)
                 if self._draining.done():
                     self._draining.result()
                 self.handing_over = False

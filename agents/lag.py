@@ -22,13 +22,6 @@ def next_offsets(app: CloutstreamApp, publisher: Publisher) -> Iterator[tuple[TP
 
 
 def lag_messages(app: CloutstreamApp, publisher: Publisher) -> dict[TP, int]:
-    """Return how many records are in each owned partition whose effects aren't durable, or not in Redis for scores.
-
-    A partition that no fetch has told about since it was assigned is left out.
-    """
-    lags = {}
-    for tp, offset in next_offsets(app, publisher):
-        end = cast(Any, app.consumer).known_end(tp)
-        if end:
-            lags[tp] = max(0, end - app.durable.get(tp, offset))
-    return lags
+    """Return how many records are in each owned partition whose effects aren't durable, or not in Redis for scores."""
+    known_end = cast(Any, app.consumer).known_end
+    return {tp: max(0, known_end(tp) - app.durable.get(tp, offset)) for tp, offset in next_offsets(app, publisher)}

@@ -13,6 +13,7 @@ Rests on internals of faust-streaming 0.15 and aiokafka 0.14; tests/contract nam
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, cast
@@ -25,8 +26,10 @@ from faust.types import TP, ConsumerMessage, Message
 from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
 
+_log = logging.getLogger("cloutstream")
 # Under load a range costs more than its wait: fewer, larger ones come sooner through the whole pipeline.
 BUSY_RECORDS = 300
+LEAVE_WITHIN_S = 6.0  # of the stop's begin
 BACKLOG_RECORDS = 2000  # a fetch of so many wasn't starved: the next needn't wait for more
 
 
@@ -50,6 +53,15 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust hard-codes 1,500 ms, and aiokafka has one fetch in flight per broker: an empty partition would hold up a full one.
         consumer._fetch_max_wait_ms = settings.fetch_wait_ms
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; bounded, because aiokafka first waits for a join under way, which waits for the slowest member."""
+        app = cast(Any, self.app)
+        left_s = max(1.0, app.stop_began_s + LEAVE_WITHIN_S - time.monotonic())
+        try:
+            await asyncio.wait_for(super().on_thread_stop(), left_s)
+        except TimeoutError:
+            _log.warning("the group didn't let this worker go; it counts as a member until its session times out")
 
 
 class BatchConsumer(driver.Consumer):
@@ -77,6 +89,15 @@ class BatchConsumer(driver.Consumer):
         """Return the offset below which there are records, as far as fetches have told; 0 when none has."""
         end = self.highwater(tp) if tp in self.assignment() else None
         return max(self._next.get(tp, 0), end or 0)
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe, but not while the worker stops.
+
+        Faust subscribes as soon as its tables are there or are stopped, so a worker stopped early would join with the topics of
+        its agents alone; as long as the group remembers it, tables and events of others would be shared out differently.
+        """
+        if not self.app.should_stop:
+            await super().subscribe(topics)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
