@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from streams.kafka.register import register_transport
 from streams.settings import Settings
 from streams.tables.actor_rows import OUTCOMES, ActorRows
 from streams.tables.entity_rows import EntityRows
+from tests import readme
 
 SETTINGS = Settings(partitions=2)
 AT_S = 1_769_860_800
@@ -155,6 +157,14 @@ def test_every_kind_of_refusal_and_outcome_is_shown_from_the_start(app: Cloutstr
     # A counter that appears with its first increment hides that increment from `rate`.
     assert samples(app, "cloutstream_dead_letters_total") == {(fault,): 0 for fault in FAULTS}
     assert samples(app, "cloutstream_events_total") == {(outcome,): 0 for outcome in OUTCOMES}
+
+
+def test_the_readme_has_every_metric_with_its_labels(app: CloutstreamApp) -> None:
+    shown = {readme.code(row[0]): set(re.findall(r"`(\w+)`", row[1])) for row in readme.table("Metric")}
+    names = {f"{family.name}_total" if family.type == "counter" else family.name: family for family in app.metrics()}
+    assert shown == {name: {label for s in family.samples for label in s.labels} - {"le"} for name, family in names.items()}
+    kinds = next(row[2] for row in readme.table("Metric") if "dead_letters" in row[0])
+    assert tuple(re.findall(r"`(\w+)`", kinds)) == FAULTS
 
 
 def test_no_label_can_hold_an_id(app: CloutstreamApp) -> None:
