@@ -20,6 +20,8 @@ from typing import Any, cast
 
 import aiokafka
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
@@ -29,7 +31,7 @@ from streams.kafka.range import Range
 _log = logging.getLogger("cloutstream")
 # Under load a range costs more than its wait: fewer, larger ones come sooner through the whole pipeline.
 BUSY_RECORDS = 300
-LEAVE_WITHIN_S = 6.0  # of the stop's begin
+LEAVE_WITHIN_S = 5.0  # of the stop's begin
 BACKLOG_RECORDS = 2000  # a fetch of so many wasn't starved: the next needn't wait for more
 
 
@@ -61,7 +63,18 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         try:
             await asyncio.wait_for(super().on_thread_stop(), left_s)
         except TimeoutError:
-            _log.warning("the group didn't let this worker go; it counts as a member until its session times out")
+            try:
+                await asyncio.wait_for(self._leave_while_joining(), 1.0)
+            except (TimeoutError, KafkaError) as e:
+                _log.warning("the group didn't let this worker go (%r): it counts as a member until its session times out", e)
+
+    async def _leave_while_joining(self) -> None:
+        """Leave over the connection that fetches: on its own a broker answers nothing before it has answered the join."""
+        consumer = cast(Any, self._consumer)
+        coordinator = consumer._coordinator
+        if coordinator.coordinator_id is not None and coordinator.member_id:
+            request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+            await consumer._client.send(coordinator.coordinator_id, request)
 
 
 class BatchConsumer(driver.Consumer):
