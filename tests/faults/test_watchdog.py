@@ -69,7 +69,8 @@ def test_a_heavy_step_shorter_than_the_time_out_is_left_alone() -> None:
 
 
 def test_a_process_that_was_stopped_for_longer_than_the_time_out_goes_on() -> None:
-    process = child("await turn(2.0)")
+    # Its work gets somewhere every six ticks: by a clock, three pauses of 1.5 s would each be a stall of it.
+    process = child("await turn(2.0)", "(lambda numbers: lambda: {'its turn': next(numbers) // 6})(itertools.count())")
     assert process.stdout
     assert process.stdout.readline() == "turned\n"
     time.sleep(0.5)
