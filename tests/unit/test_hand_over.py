@@ -61,7 +61,7 @@ async def test_a_stop_waits_for_the_hand_over_of_a_rebalance_before_it_stops_the
 async def test_a_producer_is_not_stopped_under_a_flush_that_takes_too_long(monkeypatch: Any) -> None:
     monkeypatch.setattr("agents.app.STOP_HANDOVER_S", 0.05)
     trace = Trace()
-    await trace.app.on_stop()
+    await asyncio.wait_for(trace.app.on_stop(), 5)
     assert trace.did == ["consumer stopped"]
     trace.may_drain.set()
     await asyncio.sleep(0.01)
