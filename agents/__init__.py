@@ -6,6 +6,8 @@
 
 `flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent;
 `ownership` has the life of a partition. `host` is what agents need of the process they run in, `app` that process with Faust.
+`worker` is the process around it: `health` and `metrics` read how it is, `operations` tells it over HTTP, and `watchdog` ends it
+when it stands still.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from agents.flusher import add_flusher
 from agents.guard import add_guard
 from agents.host import Host
 from agents.intake import add_intake
-from agents.publisher import add_publisher
+from agents.metrics import add_metrics
+from agents.publisher import Publisher, add_publisher
 from agents.scorer import add_scorer
 from streams.settings import Settings
 
@@ -23,14 +26,15 @@ from streams.settings import Settings
 def build(settings: Settings) -> CloutstreamApp:
     """Return a worker's app with all its agents."""
     app = create_app(settings)
-    add_agents(app)
+    add_metrics(app, add_agents(app))
     return app
 
 
-def add_agents(app: Host) -> None:
-    """Add all agents to a host, connected as the flow is."""
+def add_agents(app: Host) -> Publisher:
+    """Add all agents to a host, connected as the flow is; return the last of them."""
     intake = add_intake(app)
     scorer = add_scorer(app)
     add_flusher(app, intake, scorer)
     publisher = add_publisher(app, intake, scorer)
     add_guard(app, publisher)
+    return publisher

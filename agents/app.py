@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, cast
@@ -10,6 +12,7 @@ import faust
 from faust.events import Event
 from faust.topics import Topic
 from faust.types import TP
+from prometheus_client.core import Metric
 
 from agents.ownership import Ownership
 from streams.kafka.bulk import BulkProducer
@@ -18,6 +21,9 @@ from streams.redis.writer import Writer
 from streams.settings import Settings
 from streams.tables.faust_table import ColumnTable
 from streams.tables.states import ActorState, EntityState
+
+_log = logging.getLogger("cloutstream")
+STOP_HANDOVER_S = 4.0
 
 
 class RangeTopic(Topic):
@@ -37,11 +43,14 @@ class CloutstreamApp(Ownership, faust.App):
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         Ownership.__init__(self, settings, partial(read_gap, settings))
-        self.bulk = BulkProducer.__new__(BulkProducer)  # replaced in `on_first_start`: it needs the running loop
+        self.bulk = self._bulk_producer = BulkProducer(settings)
+        self.stop_began_s = 0.0  # steady clock
+        self.metrics: Callable[[], list[Metric]] = list  # as of now; to be called on the event loop
         faust.App.__init__(self, settings.app_id, **options)
         self.actors = self._table("actors", lambda p: ActorState(self.actor_rows, p))
         self.entities = self._table("entities", lambda p: EntityState(self.entity_rows, p))
         self.on_partitions_revoked.connect(cast(Any, self._on_revoked))
+        self.on_partitions_assigned.connect(cast(Any, self._on_assigned))
         self.on_rebalance_complete.connect(cast(Any, self._on_recovered))
 
     def _table(self, name: str, new_state: Any) -> Any:
@@ -74,23 +83,34 @@ class CloutstreamApp(Ownership, faust.App):
         """Return a connection to Redis."""
         return Writer(self.settings)
 
+    def on_committed(self) -> None:
+        """Note a commit that succeeded; the transport calls it."""
+        self.counters.commit(time.time())
+
     async def on_first_start(self) -> None:
         """Connect the producer that all agents send through. Faust's data directories aren't made: nothing is kept on disk."""
-        self._producer_of_agents = BulkProducer(self.settings)
-        await self._producer_of_agents.start()
-        self.bulk = self._producer_of_agents
+        await self._bulk_producer.start()
 
     async def on_stop(self) -> None:
-        """Make durable what was taken, commit it, then let go."""
-        await self.hand_over()
+        """Make durable what was taken, commit it, then let go. Each step is bounded: a supervisor waits about 10 s."""
+        self.stop_began_s = time.monotonic()
+        await self.hand_over(STOP_HANDOVER_S)
         await super().on_stop()
-        await self._producer_of_agents.stop()
+        if self.is_drained:
+            await self._bulk_producer.stop()
+        else:
+            # Somebody still sends, and a producer closed under it would be a failed send. Who comes next repeats that work.
+            _log.warning("what was taken last didn't become durable within %g s of the stop; it is taken again", STOP_HANDOVER_S)
 
     async def _on_revoked(self, _sender: Any, revoked: Iterable[TP], **_: Any) -> None:
         await self.hand_over()
 
+    async def _on_assigned(self, _sender: Any, assigned: Iterable[TP], **_: Any) -> None:
+        self.assigned = True
+
     async def _on_recovered(self, _sender: Any, **_: Any) -> None:
-        self.own_assigned()
+        if not self.should_stop:  # a recovery may end while the worker does: nothing is owned any more
+            self.own_assigned()
 
 
 def create_app(settings: Settings) -> CloutstreamApp:

@@ -63,6 +63,7 @@ class Flusher:
             held = [p for p in partitions if self._app.holds(p)]
             try:
                 await flush(held)
+                self._app.counters.flushes += 1
             except asyncio.CancelledError:
                 raise
             except BaseException as e:

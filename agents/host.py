@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from faust.types import TP
 
+from agents.counters import Counters
 from agents.turns import Clock, Turns
 from streams.kafka.bulk import Acknowledged, Headers
 from streams.kafka.durable import DurableOffsets
@@ -79,6 +80,7 @@ class Host(Protocol):
 
     settings: Settings
     clock: Clock
+    counters: Counters
     durable: DurableOffsets
     owned: set[int]
     handing_over: bool

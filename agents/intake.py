@@ -65,6 +65,7 @@ class Intake:
             except Exception as e:
                 fatal("taking " + ", ".join(f"{c.topic}[{c.partition}]@{c.offsets[0]}" for c in batch) + " failed", e)
             self._round = asyncio.create_task(self._send(taken, previous))
+            self.app.counters.take(taken)
         if previous is not None:
             await asyncio.shield(previous)
         return True

@@ -10,6 +10,7 @@ from typing import Any
 
 from faust.types import TP
 
+from agents.counters import Counters
 from agents.host import Bulk, Consumer, Table
 from agents.turns import Clock, Turns
 from streams.errors import ConfigurationError
@@ -22,6 +23,7 @@ from streams.tables.entity_rows import EntityRows
 from streams.tables.states import ActorState, EntityState
 
 _log = logging.getLogger("cloutstream")
+Drain = Callable[[Collection[int]], Awaitable[None]]
 HANDOVER_S = 5.0
 
 
@@ -49,7 +51,12 @@ class Ownership:
         self.has_work = asyncio.Event()  # for intake: something was fetched, or may be taken now
         self.handing_over = False
         self.turns = Turns(clock)
-        self.drain: Callable[[Collection[int]], Awaitable[None]] | None = None  # make everything durable now
+        self.counters = Counters()
+        self.assigned = False  # the group's last assignment is in force
+        self.recovered = False  # and its rows are read
+        self._handing_over_now = asyncio.Lock()
+        self._draining: asyncio.Future[None] | None = None
+        self.drain: Drain | None = None  # make everything durable now
         self.forget: Callable[[], None] = lambda: None  # let go of what was fetched and not yet taken
         self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
         self._read_gap = read_gap
@@ -67,27 +74,39 @@ class Ownership:
             found = self._changelogs[table.name, partition] = Changelog(table.store, topic, partition, self.bulk, self._read_gap)
         return found
 
-    async def hand_over(self) -> None:
+    async def hand_over(self, within_s: float = HANDOVER_S) -> None:
         """Make durable what was taken, commit it, and own nothing.
 
         Bounded: what doesn't become durable in time is read again by the next owner, who drops what it already has.
         """
+        self.assigned = self.recovered = False
         owned, self.owned = self.owned, set()
         self.forget()
-        if owned and self.drain is not None:
-            self.handing_over = True
-            # Not cancelled when time is up: a flush cut off in the middle would leave rows that are neither dirty nor durable.
-            drained = asyncio.ensure_future(self.drain(owned))
-            await asyncio.wait({drained}, timeout=HANDOVER_S)
-            if drained.done():
-                drained.result()
-                await self.consumer.commit()
-            else:
-                # What is still under way may land behind rows of the next owner. Should that be us, it begins from nothing: else
-                # rows here could be neither what is in the changelog nor dirty.
-                for table in (self.actors, self.entities):
-                    table.store.reset_state()
-            self.handing_over = False
+        # A stop may come while a rebalance hands over: it must wait for that, or it would close the producer under it.
+        async with self._handing_over_now:
+            if owned and self.drain is not None:
+                self.handing_over = True
+                # Not cancelled when time is up: a flush cut off would leave rows that are neither dirty nor durable.
+                self._draining = asyncio.ensure_future(self._drain_and_commit(self.drain, owned))
+                await asyncio.wait({self._draining}, timeout=within_s)
+                if self._draining.done():
+                    self._draining.result()
+                else:
+                    # What is still under way may land behind rows of the next owner. Should that be us, it begins from nothing:
+                    # else rows here could be neither what is in the changelog nor dirty.
+                    for table in (self.actors, self.entities):
+                        table.store.reset_state()
+                self.handing_over = False
+
+    async def _drain_and_commit(self, drain: Drain, owned: set[int]) -> None:
+        await drain(owned)
+        if self.handing_over:  # else they are another worker's by now
+            await self.consumer.commit()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether no hand-over is still under way."""
+        return self._draining is None or self._draining.done()
 
     async def run_endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
         """Have `run` run for as long as the worker; should it fail, the process ends: Faust would go on without it."""
@@ -104,6 +123,7 @@ class Ownership:
         assigned = consumer.assignment()
         self.durable.drop([tp for tp in self.durable if tp not in assigned])
         self.owned = owned_partitions(assigned, self.settings)
+        self.recovered = True
         self.has_work.set()
         _log.info("ready: partitions %s of %d", sorted(self.owned), self.settings.partitions)
 

@@ -45,6 +45,7 @@ class Publisher:
         self._work = asyncio.Event()
         self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
         self._noted_at = 0.0
+        self._counted_rebuild = ""
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
@@ -84,13 +85,11 @@ class Publisher:
                 try:
                     await self._step(writer)
                     pause_s = 0.0
+                    self.app.counters.redis_is_up = True
                 except (redis.RedisError, OSError) as e:
                     if not pause_s:
-                        _log.warning(
-                            "Redis is away or refuses writes (%s): %d entities wait",
-                            e,
-                            sum(len(p.records) for p in self._pending.values()),
-                        )
+                        _log.warning("Redis is away or refuses writes (%s): %d entities wait", e, self.pending_entities())
+                    self.app.counters.redis_is_up = False
                     pause_s = min(LONGEST_PAUSE_S, pause_s * 2 + 0.1)
                     await asyncio.sleep(pause_s)
         finally:
@@ -135,7 +134,9 @@ class Publisher:
                 if outcome != REBUILD:
                     done += len(part)
                     written_s = self.app.clock.time()
-                    self._latency_s.append((written_s, written_s - np.array(times)))
+                    ages_s = written_s - np.array(times)
+                    self._latency_s.append((written_s, ages_s))
+                    self.app.counters.ages.add(ages_s)
         finally:
             for key, offset, record in records[done:]:
                 pending.add(key, offset, record)
@@ -152,6 +153,9 @@ class Publisher:
         """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
         await writer.join_rebuild()
         token = writer.token
+        if token not in (LIVE, self._counted_rebuild):  # one takes several calls where other workers take part
+            self._counted_rebuild = token
+            self.app.counters.redis_rebuilds += 1
         _log.info("filling Redis from the tables: its keyspace is incomplete")
         for p in sorted(self.app.owned):
             pending = self._pending.setdefault(p, Pending())
@@ -189,6 +193,10 @@ class Publisher:
             await writer.clock(watermark)
         if writer.token != LIVE:
             await self._rebuild(writer)
+
+    def pending_entities(self) -> int:
+        """Return how many entities wait to be written."""
+        return sum(len(pending.records) for pending in self._pending.values())
 
     def next_offset(self, partition: int) -> int:
         """Return the scores offset that comes next: after what waits, else what is committed, else the beginning."""

@@ -1,19 +1,53 @@
-"""One worker process."""
+"""One worker process: Faust's worker, with a watchdog beside it and an HTTP endpoint that tells how it is."""
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
+import time
+from typing import Any
 
 import faust
 
 from agents import build
+from agents.app import CloutstreamApp
+from agents.health import conditions, waiting_for
+from agents.operations import Operations, listen, url_of
+from agents.watchdog import Watchdog
+from streams.errors import CloutstreamError
 from streams.kafka.register import register_transport
 from streams.settings import Settings
 
+_log = logging.getLogger("cloutstream")
+
+
+class Worker(faust.Worker):
+    """Faust's worker; being told to stop starts the clock for its end."""
+
+    def __init__(self, app: CloutstreamApp, started: str, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.spinner = None  # it writes cursor codes into logs
+        self._started_line = started
+        self.watchdog = Watchdog(self.loop, lambda: waiting_for(app), app.settings.stall_timeout_s)
+
+    async def on_first_start(self) -> None:
+        """Say where it can be asked how it is: logging is set up only now."""
+        await super().on_first_start()
+        _log.info(self._started_line)
+
+    async def stop(self) -> None:
+        """Stop, or be ended when that takes too long."""
+        self.watchdog.stop_soon()
+        await super().stop()
+
 
 def run(settings: Settings) -> int:
-    """Run a worker until SIGTERM or Ctrl-C; return its exit code."""
+    """Run a worker until SIGTERM or Ctrl-C; return its exit code.
+
+    Raises:
+        ConfigurationError: its HTTP endpoint can't listen where it should.
+    """
     import mode.loop
 
     mode.loop.use("uvloop")
@@ -25,9 +59,23 @@ def run(settings: Settings) -> int:
     for name in ("faust", "mode", "agents", "streams"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    worker = faust.Worker(build(settings), loglevel="INFO", redirect_stdouts=False, quiet=True)
-    worker.spinner = None  # it writes cursor codes into logs
+    listening = listen(settings)
+    app = build(settings)
+    where = (
+        f"health and metrics at {url_of(listening)}" if listening else "no health and metrics: CLOUTSTREAM_OPERATIONS is empty"
+    )
+    worker = Worker(app, f"worker {os.getpid()} starts: {where}", loglevel="INFO", redirect_stdouts=False, quiet=True)
+    worker.watchdog.start()
+    if listening is not None:
+        Operations(
+            listening,
+            worker.loop,
+            lambda: conditions(app, time.time()),
+            app.metrics,
+            worker.watchdog,
+            settings.operations_token.reveal(),
+        ).start()
     try:
         worker.execute_from_commandline()
     except SystemExit as e:
-        return int(e.code or 0)
+        return CloutstreamError.exit_code if e.code else 0  # Faust's own code for a crash is 1

@@ -5,6 +5,7 @@ CloutstreamError            70  a bug or a state that must not be worked around
   UsageError                 2  the command line
   ServiceUnavailable        69  Kafka or Redis can't be reached
   DurabilityError           70  a send failed: the process ends before anything past it is committed
+  Stalled                   70  a worker stands still: a supervisor starts it again
   InvalidEvent              --  one record is refused; it becomes a dead letter, its neighbours go on
 """
 
@@ -45,9 +46,14 @@ class DurabilityError(CloutstreamError):
     """A record could not be made durable; nothing after it may be committed, so the process ends."""
 
 
-class InvalidEvent(CloutstreamError):
-    """One input record is refused; `reason` goes into its dead letter."""
+class Stalled(CloutstreamError):
+    """A worker stands still; the message says what it waits for and how long."""
 
-    def __init__(self, reason: str) -> None:
+
+class InvalidEvent(CloutstreamError):
+    """One input record is refused; `reason` goes into its dead letter, `fault` is the kind of it that is counted."""
+
+    def __init__(self, fault: str, reason: str) -> None:
+        self.fault = fault
         self.reason = reason
         super().__init__(reason)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from typing import NoReturn
 
+LOG_WITHIN_S = 5.0
 _log = logging.getLogger(__name__)
 
 
 def fatal(what: str, error: BaseException) -> NoReturn:
     """Log and exit with 70, at once: no handler may commit or swallow anything on the way out."""
-    _log.critical("%s: %r; the worker ends and goes on from what is durable when started again", what, error, exc_info=error)
+    # The log may be a pipe that nobody reads: that must not keep the process.
+    backstop = threading.Timer(LOG_WITHIN_S, os._exit, [70])
+    backstop.daemon = True
+    backstop.start()
+    raised = error if error.__traceback__ else None  # one that was only made here has nothing more to show
+    _log.critical("%s: %r; the worker ends and goes on from what is durable when started again", what, error, exc_info=raised)
     logging.shutdown()
     sys.stderr.flush()
     os._exit(70)

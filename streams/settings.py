@@ -10,11 +10,12 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from streams.errors import ConfigurationError
-from streams.plaintext import check_kafka, check_redis
+from streams.plaintext import check_kafka, check_redis, hosts_of, is_loopback
 
 PREFIX = "CLOUTSTREAM_"
 
@@ -80,6 +81,18 @@ def _hosts(value: str) -> bool:
     return all(h.rpartition(":")[0] and h.rpartition(":")[2].isdigit() for h in value.split(","))
 
 
+def _listening(value: str) -> bool:
+    host, _, port = value.rpartition(":")
+    return not value or (bool(host) and port.isascii() and port.isdigit() and int(port) < 65536)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # another name: it may resolve to anything
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a deployment can choose. All times in seconds unless the name says `_ms`."""
@@ -107,9 +120,21 @@ class Settings:
     kafka_sasl_mechanism: str = _one_of("SCRAM-SHA-512", "SASL mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
     kafka_username: str = _optional("", "SASL user")
     kafka_password: Secret = _optional(_NO_SECRET, "SASL password")  # noqa: RUF009  # it returns a dataclasses.field
-    plaintext_passwords_to: str = _optional(
-        "", "hosts, comma-separated, that passwords may go to without TLS; this machine always"
+    plaintext_passwords_to: str = _optional("", "hosts passwords may go to without TLS, comma-separated; this machine always may")
+    # Operations
+    operations: str = _setting(
+        "127.0.0.1:0",
+        "where a worker answers on its health and metrics; port 0: a free one, which it logs; empty: nowhere",
+        "host:port, or nothing",
+        _listening,
     )
+    operations_token: Secret = _setting(  # noqa: RUF009  # it returns a dataclasses.field
+        _NO_SECRET,
+        "what readiness and metrics ask for as `Authorization: Bearer TOKEN`; needed beyond loopback",
+        "printable ASCII without spaces",
+        lambda v: re.fullmatch(r"[!-~]*", v) is not None,
+    )
+    stall_timeout_s: float = _positive(60.0, "a worker that stands still for this long ends itself")
     # Topics
     partitions: int = _count(
         8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024
@@ -184,6 +209,16 @@ class Settings:
                 raise ConfigurationError(f"{PREFIX}{f.name.upper()} is {value!r}; expected {f.metadata['valid']}")
         check_kafka(self.kafka, self.kafka_security, self.kafka_password, self.plaintext_passwords_to)
         check_redis(self.redis, self.plaintext_passwords_to)
+        if self.operations and not is_loopback(hosts_of(self.operations)[0]) and not self.operations_token:
+            raise ConfigurationError(
+                f"{PREFIX}OPERATIONS is {self.operations!r} without a token: other machines could read it; expected a loopback "
+                f"address such as 127.0.0.1:9464, or {PREFIX}OPERATIONS_TOKEN"
+            )
+        if self.stall_timeout_s <= self.session_timeout_s:
+            raise ConfigurationError(
+                f"{PREFIX}STALL_TIMEOUT_S is {self.stall_timeout_s:g}; expected more than {PREFIX}SESSION_TIMEOUT_S "
+                f"({self.session_timeout_s:g}): a rebalance may take that long"
+            )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:

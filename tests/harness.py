@@ -12,6 +12,8 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count as counting
@@ -33,7 +35,7 @@ from streams.simulation import generate
 from streams.verify import verify
 
 ROOT = Path(__file__).parent.parent
-READY_S, STOP_S = 40.0, 30.0
+READY_S, STOP_S = 40.0, 10.0
 _LOG_SHOWN_BYTES = 6000
 
 # Ends the worker when the test process is killed; then becomes the worker, so that its pid and exit code are the child's.
@@ -87,6 +89,43 @@ class Worker:
         self._log.seek(max(0, self._log.tell() - _LOG_SHOWN_BYTES))
         return self._log.read().decode(errors="replace")
 
+    def url(self) -> str:
+        """Return where it answers on its health and metrics, once it has said so."""
+        deadline = time.monotonic() + READY_S
+        while True:
+            self._log.seek(0)
+            found = re.search(r"health and metrics at (http://\S+)", self._log.read().decode(errors="replace"))
+            if found:
+                return found[1]
+            self.check()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.01)
+
+    def ask(self, path: str, **headers: str) -> tuple[int, str]:
+        """Return the status and the text that it answers with."""
+        request = urllib.request.Request(self.url() + path, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as e:
+            with e:
+                return e.code, e.read().decode()
+
+    def is_ready(self) -> bool:
+        """Whether it says that it can work."""
+        return self.ask("/readyz")[0] == 200
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float) -> int:
+        """Return its exit code once it has ended; fail with its log when that takes longer."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"worker {self.pid} didn't end within {timeout_s:g} s; it said last:\n{self.log()}") from None
+
     def check(self) -> None:
         """Fail with the worker's log when it has ended by itself."""
         if not self.is_running:
@@ -99,15 +138,10 @@ class Worker:
         self._process.wait(5)
 
     def stop(self) -> int:
-        """SIGTERM; return the exit code 0, or fail with the log when it is another or takes longer than 30 s."""
+        """SIGTERM; return the exit code 0, or fail with the log when it is another or takes longer than 10 s."""
         self.check()
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            code = self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(
-                f"worker {self.pid} didn't end {STOP_S:.0f} s after SIGTERM; it said last:\n{self.log()}"
-            ) from None
+        self.signal(signal.SIGTERM)
+        code = self.wait(STOP_S)
         if code:
             raise AssertionError(f"worker {self.pid} ended with {code} after SIGTERM; it said last:\n{self.log()}")
         return code

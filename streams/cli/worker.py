@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from typing import Any
 
 from streams.settings import Settings
@@ -23,6 +25,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from streams.kafka.topics import check_topics, create_topics
     from streams.redis.client import session
 
+    # Until the worker has a handler of its own: process 1 of a container would ignore the signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # A wrong address shows itself here, in one line. Redis going away later stops nothing.
     with session(settings):
         pass

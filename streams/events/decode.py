@@ -25,6 +25,8 @@ MAX_RECORD_BYTES = 64 * 1024
 MAX_EPOCH_S = 253402300799.0  # 9999-12-31T23:59:59Z; a time in milliseconds is far beyond it
 MAX_TAG_CHARS = 256
 MAX_DEPTH = 64
+# Kinds of refusal, few and fixed, for counting: a reason holds values of the record.
+FAULTS = ("empty", "size", "nesting", "encoding", "json", "field", "time", "character", "author")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -48,10 +50,11 @@ class Event(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class Refused:
-    """One record that is not an event: its place in the batch, and why."""
+    """One record that is not an event: its place in the batch, why, and which of `FAULTS` that is."""
 
     index: int
     reason: str
+    fault: str
 
 
 @dataclass(slots=True)
@@ -85,12 +88,12 @@ def epoch_s(value: float | str, name: str) -> float:
         try:
             parsed = msgspec.convert(value, datetime)
         except msgspec.ValidationError:
-            raise InvalidEvent(f"{name} is {value[:40]!r}; expected epoch seconds or an RFC 3339 time") from None
+            raise InvalidEvent("time", f"{name} is {value[:40]!r}; expected epoch seconds or an RFC 3339 time") from None
         if parsed.tzinfo is None:
-            raise InvalidEvent(f"{name} is {value[:40]!r}: it has no time zone; expected one, as in 2026-01-31T12:00:00Z")
+            raise InvalidEvent("time", f"{name} is {value[:40]!r}: it has no time zone; expected one, as in 2026-01-31T12:00:00Z")
         value = parsed.timestamp()
     if not 0 < value <= MAX_EPOCH_S:
-        raise InvalidEvent(f"{name} is {value!r}: outside 1970 to 9999; expected epoch seconds, not milliseconds")
+        raise InvalidEvent("time", f"{name} is {value!r}: outside 1970 to 9999; expected epoch seconds, not milliseconds")
     return float(value)
 
 
@@ -105,7 +108,7 @@ def decode_events(records: Sequence[bytes | None]) -> tuple[Events, list[Refused
     if columns is None or _needs_a_closer_look(columns):
         places = list(range(len(events))) if indices is None else indices
         bad = _content_faults(events)
-        refused += [Refused(places[i], reason) for i, reason in bad.items()]
+        refused += [Refused(places[i], fault.reason, fault.fault) for i, fault in bad.items()]
         refused.sort(key=lambda r: r.index)
         indices = [x for i, x in enumerate(places) if i not in bad]
         columns = _columns([x for i, x in enumerate(events) if i not in bad])
@@ -164,28 +167,30 @@ def _decode_singly(records: Sequence[bytes | None]) -> tuple[list[Event], list[i
             events.append(_decode_one(record))
             indices.append(index)
         except InvalidEvent as e:
-            refused.append(Refused(index, e.reason))
+            refused.append(Refused(index, e.reason, e.fault))
     return events, indices, refused
 
 
 def _decode_one(record: bytes | None) -> Event:
     if record is None:
-        raise InvalidEvent("the record is null; expected a JSON object")
+        raise InvalidEvent("empty", "the record is null; expected a JSON object")
     if not record.strip():
-        raise InvalidEvent("the record is empty; expected a JSON object")
+        raise InvalidEvent("empty", "the record is empty; expected a JSON object")
     if len(record) > MAX_RECORD_BYTES:
-        raise InvalidEvent(f"the record has {len(record)} bytes; expected at most {MAX_RECORD_BYTES}")
+        raise InvalidEvent("size", f"the record has {len(record)} bytes; expected at most {MAX_RECORD_BYTES}")
     if _brackets(record) > MAX_DEPTH and _depth(record) > MAX_DEPTH:
-        raise InvalidEvent(f"nested more than {MAX_DEPTH} deep; expected a flat object")
+        raise InvalidEvent("nesting", f"nested more than {MAX_DEPTH} deep; expected a flat object")
     try:
         record.decode()
         return _decoder.decode(record)
     except UnicodeDecodeError as e:
-        raise InvalidEvent(f"not UTF-8 at byte {e.start}") from None
+        raise InvalidEvent("encoding", f"not UTF-8 at byte {e.start}") from None
+    except msgspec.ValidationError as e:
+        raise InvalidEvent("field", str(e)) from None
     except msgspec.MsgspecError as e:
-        raise InvalidEvent(str(e)) from None
+        raise InvalidEvent("json", str(e)) from None
     except RecursionError:
-        raise InvalidEvent("nested too deeply to be an event") from None
+        raise InvalidEvent("nesting", "nested too deeply to be an event") from None
 
 
 def _brackets(text: bytes) -> int:
@@ -214,26 +219,26 @@ def _needs_a_closer_look(e: Events) -> bool:
     return not all("".join(column).isprintable() for column in (e.id, e.actor, e.author))
 
 
-def _content_faults(events: list[Event]) -> dict[int, str]:
+def _content_faults(events: list[Event]) -> dict[int, InvalidEvent]:
     """Return what is wrong, by place; sets `at` and `actor_since` to epoch seconds."""
-    faults = {}
+    faults: dict[int, InvalidEvent] = {}
     for i, e in enumerate(events):
         try:
             _check(e)
         except InvalidEvent as fault:
-            faults[i] = fault.reason
+            faults[i] = fault
     return faults
 
 
 def _check(e: Event) -> None:
     for name, text in (("id", e.id), ("actor", e.actor), ("author", e.author)):
         if not text.isprintable() and _CONTROL.search(text):
-            raise InvalidEvent(f"{name} is {text[:40]!r}: it has a control character")
+            raise InvalidEvent("character", f"{name} is {text[:40]!r}: it has a control character")
     if e.kind == "tweet" and e.actor != e.author:
-        raise InvalidEvent(f"author is {e.author[:40]!r} for a tweet by {e.actor[:40]!r}; expected the same account")
+        raise InvalidEvent("author", f"author is {e.author[:40]!r} for a tweet by {e.actor[:40]!r}; expected the same account")
     for tag in e.tags or ():
         if not tag.isprintable() and _CONTROL.search(tag):
-            raise InvalidEvent(f"a tag is {tag[:40]!r}: it has a control character")
+            raise InvalidEvent("character", f"a tag is {tag[:40]!r}: it has a control character")
     e.at = epoch_s(e.at, "at")
     if e.actor_since is not None:
         e.actor_since = epoch_s(e.actor_since, "actor_since")

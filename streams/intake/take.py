@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import compress
 from typing import Any
 
@@ -26,10 +27,11 @@ from streams.tables.entity_rows import EntityRows
 
 @dataclass(slots=True)
 class Taken:
-    """What ranges give: engagements with their target partition, and the records refused with their range."""
+    """What ranges give: engagements with their target partition, the records refused with their range, and how many of what."""
 
     engagements: list[tuple[int, Engagements]]
     refused: list[tuple[Range, Refused]]
+    outcomes: Counter[str]
 
 
 def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, settings: Settings) -> Taken:
@@ -50,11 +52,12 @@ def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, setti
     refused = []
     for bad in told:
         r = int(np.searchsorted(ends, bad.index, side="right"))
-        refused.append((ranges[r], Refused(bad.index - int(ends[r]) + len(ranges[r]), bad.reason)))
+        refused.append((ranges[r], replace(bad, index=bad.index - int(ends[r]) + len(ranges[r]))))
         batch.sources[r].outcomes["refused"] += 1
+        batch.outcomes["refused"] += 1
     n = len(events.kind)
     if not n:
-        return Taken([], refused)
+        return Taken([], refused, batch.outcomes)
     of_range = np.searchsorted(ends, events.index, side="right")
     alike = np.fromiter(map(str.__eq__, events.actor, events.author), dtype=bool, count=n)
     selfish = alike & (events.kind != TWEET)
@@ -66,7 +69,7 @@ def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, setti
     of_range = of_range[accepted]
     batch.count("applied", of_range)
     if not len(accepted):
-        return Taken([], refused)
+        return Taken([], refused, batch.outcomes)
     chosen = _select(events, accepted)
     own, broker = offsets[chosen.index], broker_s[chosen.index]
     batch.count("clamped", of_range[chosen.at > broker])
@@ -75,7 +78,7 @@ def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, setti
     part = batch.part[of_range]
     batch.count("misplaced", of_range[accounts.partition[accounts.actor] != part])
     factors = weigh(chosen, at, broker, part, accounts, actors, entities, settings)
-    return Taken(fan_out(ranges, of_range, own, chosen, at, accounts, factors, settings), refused)
+    return Taken(fan_out(ranges, of_range, own, chosen, at, accounts, factors, settings), refused, batch.outcomes)
 
 
 class _Batch:
@@ -86,6 +89,7 @@ class _Batch:
         self._inputs = [actors.inputs(content.partition) for content in ranges]
         self.sources = [inputs.source(content.topic) for inputs, content in zip(self._inputs, ranges, strict=True)]
         self.part = np.array([content.partition for content in ranges])
+        self.outcomes: Counter[str] = Counter()
 
     def move_on(self) -> None:
         """Set the positions behind the ranges."""
@@ -95,6 +99,7 @@ class _Batch:
 
     def count(self, outcome: str, of_range: Rows) -> None:
         """Count an outcome once for each of some events, given the range that each is of."""
+        self.outcomes[outcome] += len(of_range)
         for source, more in zip(self.sources, np.bincount(of_range, minlength=len(self.sources)).tolist(), strict=True):
             source.outcomes[outcome] += more
 

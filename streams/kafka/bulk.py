@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -35,24 +36,27 @@ class BulkProducer:
     """Sends lists of records; nothing is ever left unacknowledged behind the caller's back."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: Any = None  # made by `start`: it needs the running loop
+
+    async def start(self) -> None:
+        """Connect."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka,
-            client_id=settings.app_id,
+            bootstrap_servers=self._settings.kafka,
+            client_id=self._settings.app_id,
             acks="all",
             max_batch_size=BATCH_BYTES,
             max_request_size=2 * 1024 * 1024,
             linger_ms=0,
             request_timeout_ms=30_000,
-            **aiokafka_security(settings),
+            **aiokafka_security(self._settings),
         )
-
-    async def start(self) -> None:
-        """Connect."""
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Disconnect."""
-        await self._producer.stop()
+        """Disconnect, if connected."""
+        if self._producer is not None:
+            await self._producer.stop()
 
     async def send(
         self, topic: str, partition: int, keys: Sequence[bytes | None], values: Sequence[bytes | None],

@@ -13,20 +13,25 @@ Rests on internals of faust-streaming 0.15 and aiokafka 0.14; tests/contract nam
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import aiokafka
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
 
+_log = logging.getLogger("cloutstream")
 # Under load a range costs more than its wait: fewer, larger ones come sooner through the whole pipeline.
 BUSY_RECORDS = 300
+LEAVE_WITHIN_S = 5.0  # of the stop's begin
 BACKLOG_RECORDS = 2000  # a fetch of so many wasn't starved: the next needn't wait for more
 
 
@@ -50,6 +55,26 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust hard-codes 1,500 ms, and aiokafka has one fetch in flight per broker: an empty partition would hold up a full one.
         consumer._fetch_max_wait_ms = settings.fetch_wait_ms
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; bounded, because aiokafka first waits for a join under way, which waits for the slowest member."""
+        app = cast(Any, self.app)
+        left_s = max(1.0, app.stop_began_s + LEAVE_WITHIN_S - time.monotonic())
+        try:
+            await asyncio.wait_for(super().on_thread_stop(), left_s)
+        except TimeoutError:
+            try:
+                await asyncio.wait_for(self._leave_while_joining(), 1.0)
+            except (TimeoutError, KafkaError) as e:
+                _log.warning("the group didn't let this worker go (%r): it counts as a member until its session times out", e)
+
+    async def _leave_while_joining(self) -> None:
+        """Leave over the connection that fetches: on its own a broker answers nothing before it has answered the join."""
+        consumer = cast(Any, self._consumer)
+        coordinator = consumer._coordinator
+        if coordinator.coordinator_id is not None and coordinator.member_id:
+            request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+            await consumer._client.send(coordinator.coordinator_id, request)
 
 
 class BatchConsumer(driver.Consumer):
@@ -82,6 +107,15 @@ class BatchConsumer(driver.Consumer):
         """Return the offset last committed, as far as known here; 0 where there is none."""
         return self._committed_offset.get(tp) or 0
 
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe, but not while the worker stops.
+
+        Faust subscribes as soon as its tables are there or are stopped, so a worker stopped early would join with the topics of
+        its agents alone; as long as the group remembers it, tables and events of others would be shared out differently.
+        """
+        if not self.app.should_stop:
+            await super().subscribe(topics)
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -109,7 +143,7 @@ class BatchConsumer(driver.Consumer):
         for tp, fetched in records.items():
             if not fetched:
                 continue
-            start = min(self._next.get(tp, 0), fetched[0].offset)
+            start = min(self._next.get(tp, fetched[0].offset), fetched[0].offset)
             self._next[tp] = fetched[-1].offset + 1
             is_current = self.flow_active and self.app.consumer_generation_id == generation_id
             if tp in self._rewind:
@@ -123,10 +157,13 @@ class BatchConsumer(driver.Consumer):
             yield tp, self._range_message(tp, fetched, start, generation_id)
 
     async def perform_seek(self) -> None:
-        """Go on from what is committed, and know so: a worker that stopped meanwhile may have to begin before it."""
+        """Go on from what is committed.
+
+        Where the next fetch begins isn't known then: one under way may be from before the seek or after it. Its first record is
+        taken for the beginning; where that looks like a gap, it is asked for again.
+        """
         await super().perform_seek()
-        for tp in self.assignment():
-            self._next[tp] = self.committed(tp)
+        self._next.clear()
 
     async def _seek_back(self) -> None:
         """Carry out rewinds: only between two fetches, so that nothing fetched before can be mistaken for what they lead to."""
@@ -191,6 +228,12 @@ class BatchConsumer(driver.Consumer):
         message.acked = True
         self._unacked_messages.discard(message)
         return True
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        committed = bool(await super()._commit(offsets))
+        if committed:
+            self.app.on_committed()
+        return committed
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return iter([tp for tp in self.durable if topics is None or tp in topics or tp.topic in topics])

@@ -17,6 +17,7 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -77,6 +78,9 @@ def test_the_versions_are_those_that_were_read() -> None:
         (driver.Consumer, "highwater", ["tp"]),
         (driver.Consumer, "assignment", []),
         (driver.Consumer, "commit", ["topics", "start_new_transaction"]),
+        (driver.Consumer, "_commit", ["offsets"]),
+        (driver.Consumer, "subscribe", ["topics"]),
+        (driver.AIOKafkaConsumerThread, "on_thread_stop", []),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer", ["transport"]),
     ],
 )
@@ -218,11 +222,11 @@ def test_recovery_goes_on_from_what_the_store_says_it_holds() -> None:
 # The app
 
 
-@pytest.mark.parametrize("name", ["on_partitions_revoked", "on_rebalance_complete"])
+@pytest.mark.parametrize("name", ["on_partitions_revoked", "on_partitions_assigned", "on_rebalance_complete"])
 def test_a_signal_that_the_app_connects_to_is_sent(name: str) -> None:
     app = faust.App("contract", broker="memory://", web_enabled=False)
     assert hasattr(getattr(app, name), "connect"), f"look at CloutstreamApp.__init__ in {APP}"
-    sender = App._on_partitions_revoked if name == "on_partitions_revoked" else Recovery._resume_streams
+    sender = getattr(App, f"_{name}", Recovery._resume_streams)
     assert f"{name}.send" in source(sender), f"{name} is sent elsewhere: look at CloutstreamApp in {APP}"
 
 
@@ -247,6 +251,22 @@ def test_every_option_given_to_the_app_is_one() -> None:
     assert (conf.table_standby_replicas, conf.stream_recovery_delay) == (0, 0.0), f"look at {APP}"
     assert conf.consumer_auto_offset_reset == "earliest", f"look at {APP}"
     assert conf.stream_buffer_maxsize <= 8, "ranges are counted, each of thousands of records"
+
+
+def test_what_health_and_the_watchdog_read_is_there() -> None:
+    ours = "agents/health.py"
+    must_say(App.on_rebalance_start, "self.rebalancing_count += 1", ours)
+    must_say(Recovery.active_remaining_total, "sum(self.active_remaining().values())", ours)
+    must_say(consumer.Consumer._commit_offsets, "self._committed_offset.update(committable_offsets)", ours)
+    # The reason for the watchdog's look at recovery: a time-out ends it for good.
+    must_say(Recovery._wait, "if wait_result.stopped: # service was stopped. raise ServiceStopped()", ours)
+
+
+def test_a_worker_leaves_its_group_as_aiokafka_does() -> None:
+    ours = f"BatchConsumerThread._leave_while_joining in {TRANSPORT}"
+    must_say(GroupCoordinator._maybe_leave_group, "LeaveGroupRequest(self.group_id, self.member_id)", ours)
+    must_say(GroupCoordinator._send_req, "group=ConnectionGroup.COORDINATION", ours)
+    must_say(GroupCoordinator.close, "await self._coordination_task", ours)
 
 
 # aiokafka: fetching

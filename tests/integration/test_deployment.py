@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -15,33 +14,39 @@ from typing import IO
 import pytest
 import redis
 
+from streams.embedded import _free_port
 from streams.settings import PREFIX, Settings
 from tests.deployment import own_commands, own_services
 
 READY_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 10.0
+OPERATIONS = f"{PREFIX}OPERATIONS"
 
 
 def environment(settings: Settings, service: str = "worker") -> dict[str, str]:
     """The service's variables, with the addresses and names of this test; `settings` has what they don't say."""
     given = own_services()[service]["environment"]
-    names = ["kafka", "redis", "redis_prefix", "app_id", "input_topics", "session_timeout_s"]
+    names = ["kafka", "redis", "redis_prefix", "app_id", "input_topics", "session_timeout_s", "operations"]
     ours = {f"{PREFIX}{name.upper()}": str(getattr(settings, name)) for name in names}
     return {**os.environ, **given, **ours}
 
 
-def program(where: str) -> list[str]:
-    return [sys.executable, "-m", "streams", *own_commands()[where][1:]]
+def program(where: str, environ: dict[str, str]) -> list[str]:
+    name, *arguments = own_commands()[where]
+    if name == "python":
+        given = own_services()["worker"]["environment"][OPERATIONS]  # a container's own; here it may be taken
+        return [sys.executable, *(argument.replace(given, environ[OPERATIONS]) for argument in arguments)]
+    return [sys.executable, "-m", "streams", *arguments]
 
 
 def run(where: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(program(where), env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run(program(where, environ), env=environ, capture_output=True, text=True, timeout=60)
 
 
 @contextlib.contextmanager
 def running(where: str, environ: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(program(where), env=environ, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(program(where, environ), env=environ, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield process, log
         finally:
@@ -63,7 +68,8 @@ def wait_until_published(settings: Settings, process: subprocess.Popen[bytes], l
 @pytest.fixture
 def deployed(settings: Settings) -> Settings:
     """Settings as compose has them, on this test's servers."""
-    return dataclasses.replace(settings, partitions=int(own_services()["worker"]["environment"][f"{PREFIX}PARTITIONS"]))
+    partitions = int(own_services()["worker"]["environment"][f"{PREFIX}PARTITIONS"])
+    return dataclasses.replace(settings, partitions=partitions, operations=f"127.0.0.1:{_free_port()}")
 
 
 def test_topics_are_created_and_then_a_worker_runs_healthy_and_stops_on_sigterm(deployed: Settings) -> None:
@@ -73,8 +79,7 @@ def test_topics_are_created_and_then_a_worker_runs_healthy_and_stops_on_sigterm(
     with running("worker command", environ) as (process, log):
         wait_until_published(deployed, process, log)
         health = run("worker healthcheck", environ)
-        assert health.returncode == 0, health.stdout + health.stderr
-        assert "fail" not in [check["status"] for check in json.loads(health.stdout)]
+        assert health.returncode == 0, health.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(STOP_TIMEOUT_S) == 0
 
@@ -92,10 +97,14 @@ def test_the_image_alone_creates_its_topics_and_runs_a_worker(deployed: Settings
         assert process.wait(STOP_TIMEOUT_S) == 0
 
 
-@pytest.mark.parametrize("away", ["kafka", "redis"])
-def test_the_health_check_fails_when_a_server_is_away(deployed: Settings, away: str) -> None:
-    addresses = {"kafka": "127.0.0.1:1", "redis": "redis://127.0.0.1:1/0"}
-    started_s = time.monotonic()
-    health = run("worker healthcheck", environment(dataclasses.replace(deployed, **{away: addresses[away]})))
-    assert health.returncode == 69
-    assert time.monotonic() - started_s < 10
+def test_the_health_check_fails_while_no_worker_answers_and_until_it_is_ready(deployed: Settings) -> None:
+    environ = environment(deployed)
+    assert run("worker healthcheck", environ).returncode != 0
+    assert run("topics command", environment(deployed, "topics")).returncode == 0
+    with running("worker command", environ) as (process, log):
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while "503" not in (said := run("worker healthcheck", environ).stderr):
+            assert process.poll() is None, log
+            assert time.monotonic() < deadline, said
+        wait_until_published(deployed, process, log)
+        assert run("worker healthcheck", environ).returncode == 0

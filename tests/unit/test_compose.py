@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
+from agents.watchdog import STOP_WITHIN_S
 from streams.settings import PREFIX, Settings
 from tests.deployment import COMPOSE_FILE, ROOT, dockerfile_instructions, own_commands, own_services, services
 
@@ -74,11 +75,20 @@ def test_every_variable_of_ours_is_quoted_text() -> None:
         assert all(isinstance(value, str) for value in service.get("environment", {}).values())
 
 
-def test_every_command_of_ours_is_the_script_in_exec_form() -> None:
+def test_every_command_of_ours_is_in_exec_form_and_the_script_except_for_the_health_check() -> None:
     assert set(own_commands()) == {"topics command", "worker command", "worker healthcheck", "Dockerfile CMD"}
     for where, command in own_commands().items():
         assert isinstance(command, list), where
-        assert command[0] == "cloutstream", where
+        assert command[0] == ("python" if where == "worker healthcheck" else "cloutstream"), where
+
+
+def test_the_health_check_asks_where_the_worker_answers() -> None:
+    address = services()["worker"]["environment"][f"{PREFIX}OPERATIONS"]
+    assert f"'http://{address}/readyz'" in own_commands()["worker healthcheck"][2]
+
+
+def test_a_worker_gets_the_time_it_takes_to_stop() -> None:
+    assert int(services()["worker"]["stop_grace_period"].removesuffix("s")) > STOP_WITHIN_S
 
 
 def test_redis_keeps_nothing_on_disk_and_evicts_nothing() -> None:

@@ -1,0 +1,152 @@
+"""A worker's HTTP endpoint: is it alive, can it work, and its metrics.
+
+It runs in a thread with an event loop of its own, so that it can still say that the worker's doesn't turn. The worker's state is
+read on the worker's loop, where nothing changes meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+
+from agents.health import Conditions
+from agents.metrics import Scraped
+from agents.watchdog import Watchdog
+from streams.errors import ConfigurationError
+from streams.settings import PREFIX, Settings
+
+ALIVE_S = 5.0  # a heavy step takes a tenth of a second
+ANSWER_WITHIN_S = 5.0
+T = TypeVar("T")
+
+
+def listen(settings: Settings) -> socket.socket | None:
+    """Return a socket that listens where the settings say; None when they say nowhere.
+
+    Raises:
+        ConfigurationError: nothing can listen there, for example because the port is taken.
+    """
+    if not settings.operations:
+        return None
+    host, _, port = settings.operations.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family)
+    except OSError as e:
+        raise ConfigurationError(
+            f"{PREFIX}OPERATIONS is {settings.operations!r}, where nothing can listen: {e.strerror or e}; expected a free port "
+            "of this machine, or port 0 for any"
+        ) from None
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the base URL of what answers at a socket."""
+    host, port, *_ = listening.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Operations(threading.Thread):
+    """Answers /healthz, /readyz and /metrics at a listening socket.
+
+    Args:
+        listening: is closed at the end.
+        loop: the worker's; the two functions are called there.
+        conditions: how the worker is.
+        metrics: what a scrape reads, except for the process's own.
+        watchdog: knows whether the loop turns.
+        token: asked for by all but /healthz; empty: by none.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        conditions: Callable[[], Conditions],
+        metrics: Callable[[], Iterable[Metric]],
+        watchdog: Watchdog,
+        token: str,
+    ) -> None:
+        super().__init__(name="operations", daemon=True)
+        self._listening, self._loop, self._watchdog = listening, loop, watchdog
+        self._conditions, self._metrics = conditions, metrics
+        self._expected = f"Bearer {token}".encode() if token else b""
+        self._scraped = Scraped()
+        self._registry = CollectorRegistry()  # not the global one: it would have what other libraries put there
+        self._registry.register(self._scraped)
+        ProcessCollector(registry=self._registry)
+
+    def run(self) -> None:
+        """Answer until the process ends."""
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._asking_for_token(self._readyz))
+        app.router.add_get("/metrics", self._asking_for_token(self._metrics_text))
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        await web.SockSite(runner, self._listening).start()
+        await asyncio.Event().wait()
+
+    def _asking_for_token(
+        self, handler: Callable[[web.Request], Coroutine[Any, Any, web.Response]]
+    ) -> Callable[[web.Request], Coroutine[Any, Any, web.Response]]:
+        async def ask(request: web.Request) -> web.Response:
+            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+            if self._expected and not hmac.compare_digest(given, self._expected):
+                said = "expected the header `Authorization: Bearer TOKEN`\n"
+                return web.Response(status=401, text=said, headers={"WWW-Authenticate": "Bearer"})
+            return await handler(request)
+
+        return ask
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        still_s = self._watchdog.loop_still_s()
+        if still_s >= ALIVE_S:
+            return web.Response(status=503, text=f"the event loop hasn't turned for {still_s:.0f} s\n")
+        return web.Response(text="alive\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        try:
+            now = await self._on_loop(self._conditions)
+        except TimeoutError:
+            return web.json_response({"status": "not ready", "missing": ["turning"]}, status=503)
+        status = "not ready" if now.missing else "ready" if now.redis == "reachable" else "degraded"
+        return web.json_response({"status": status, "missing": now.missing, **asdict(now)}, status=503 if now.missing else 200)
+
+    async def _metrics_text(self, request: web.Request) -> web.Response:
+        try:
+            metrics = await self._on_loop(self._metrics)
+        except TimeoutError:
+            return web.Response(status=503, text="the event loop doesn't answer\n")
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        self._scraped.metrics = metrics  # no await from here to its text: scrapes may overlap
+        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+
+    async def _on_loop(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns in the worker's loop.
+
+        Raises:
+            TimeoutError: the loop didn't get to it within `ANSWER_WITHIN_S`.
+        """
+
+        async def run() -> T:
+            return read()
+
+        try:
+            answer = asyncio.run_coroutine_threadsafe(run(), self._loop)
+        except RuntimeError as e:  # closed: the worker is about to end
+            raise TimeoutError from e
+        return await asyncio.wait_for(asyncio.wrap_future(answer), ANSWER_WITHIN_S)
