@@ -44,20 +44,16 @@ class Changelog:
         """
         if not keys:
             return
-        state, known = self._state(), self._store.persisted_offset(self._tp)
+        state = self._state()
         for ack in await self._bulk.send(self._tp.topic, self._tp.partition, keys, values):
             if state is None or self._state() is not state:
                 return  # handed over: what was written late is for the next owner to find
             held = self._store.persisted_offset(self._tp)
-            if held != known:
-                # Lost, given back and read again while this was under way: what is written here may be older than what was read.
-                state.load_foreign(keys, values)
             expected = 0 if held is None else held + 1
             if ack.base_offset > expected:
                 await self._repair(state, expected, ack.base_offset)
             if self._state() is state:
-                known = ack.base_offset + ack.count - 1
-                self._store.set_persisted_offset(self._tp, known)
+                self._store.set_persisted_offset(self._tp, ack.base_offset + ack.count - 1)
 
     def _state(self) -> Any:
         return self._store.partitions.get(self._tp.partition)

@@ -125,7 +125,7 @@ class Sender:
         at, n = 0, len(keys)
         while at < n:
             stop = n
-            if n - at > 1 and self._world.chance(self._plan.splits):
+            if n - at > 1 and self._may_split(topic) and self._world.chance(self._plan.splits):
                 stop = at + rng.randint(1, n - at - 1)
             answer = loop.create_future()
             request = Request(tp, keys[at:stop], values[at:stop], headers[at:stop] if headers else None, answer)
@@ -139,6 +139,10 @@ class Sender:
             return list(await asyncio.gather(*futures))
         except OSError as e:
             raise DurabilityError(f"sending {n} records to {topic}[{partition}] failed: {e!r}") from e
+
+    def _may_split(self, topic: str) -> bool:
+        """Return whether records become several batches: not engagements, of which intake sends what fits into one at a time."""
+        return topic != self._plan.settings().engagements_topic
 
     def _begin(self, request: Request) -> None:
         world = self._world

@@ -8,16 +8,18 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from .plan import Plan
+from .schedule import run
 
 
 @dataclass(frozen=True)
 class Mutation:
     """A bug.
 
-    `where` is a module and a function or method in it, whose text has `old` once; of `within` schedules from `first` on one must
-    find it.
+    `where` is a module and a function or method in it, whose text has `old` once; one of `within` schedules must find it.
     """
 
     name: str
@@ -25,9 +27,14 @@ class Mutation:
     old: str
     new: str
     within: int = 300
-    first: int = 0
+    plan: tuple[tuple[str, Any], ...] = ()  # of the schedules, where the bug needs what few of them have
     also: tuple[str, str] = ("", "")  # a second change
 
+
+_BUSY = (("span_s", 1.5), ("tick_ms", 80.0), ("events", 60), ("people", 4))
+_ZOMBIES = (*_BUSY, ("pauses", ((0.4, 1.2), (0.9, 0.5))), ("session_s", 0.25))
+_DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
+_LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 
 MUTATIONS = [
     Mutation(
@@ -71,12 +78,12 @@ MUTATIONS = [
         "if ack.base_offset > expected:", "if False:",
     ),
     Mutation(
-        "a batch that was under way while its partition was given back isn't written again",
-        "streams.tables.changelog:Changelog.write", "if held != known:", "if False:", within=6000,
+        "a hand-over that took too long keeps its rows", "agents.ownership:Ownership.hand_over",
+        "table.store.reset_state()", "pass", plan=_LATE,
     ),
     Mutation(
         "a quiet partition's markers aren't written again", "agents.scorer:Scorer._mark",
-        "is_news or age_s >= MARKER_REFRESH_S", "is_news", within=1000,
+        "is_news or age_s >= MARKER_REFRESH_S", "is_news", plan=_ZOMBIES,
     ),
     Mutation(
         "a replayed event meets itself in the duplicate window", "streams.events.duplicates:DuplicateWindow.accept",
@@ -84,7 +91,7 @@ MUTATIONS = [
     ),
     Mutation(
         "reading ids forgets which of ours are to be written", "streams.events.duplicates:DuplicateWindow.load",
-        "self.dirty_blocks = dirty_blocks", "self.dirty_blocks.clear()", within=1000,
+        "self.dirty_blocks = dirty_blocks", "self.dirty_blocks.clear()", plan=_ZOMBIES,
     ),
     Mutation(
         "Redis takes an older version", "streams.redis.writer:script",
@@ -93,11 +100,11 @@ MUTATIONS = [
     ),
     Mutation(
         "the newest of what waits for Redis is the last one told", "agents.pending:Pending.add",
-        "(older.version, held[0]) > (newer.version, offset)", "held[0] > offset", within=1000,
+        "(older.version, held[0]) > (newer.version, offset)", "held[0] > offset", plan=_ZOMBIES,
     ),
     Mutation(
         "a first range of scores that is lost isn't missed", "agents.publisher:Publisher.take",
-        "if content.start > expected:", "if expected and content.start > expected:", within=1000,
+        "if content.start > expected:", "if expected and content.start > expected:", plan=_DROPS,
     ),
     Mutation(
         "intake chooses a round before the gate", "agents.intake:Intake._take",
@@ -106,17 +113,24 @@ MUTATIONS = [
     ),
     Mutation(
         "intake sends a round before the last is acknowledged", "agents.intake:Intake._send",
-        "if previous is not None:", "if False:", within=3000,
+        "if previous is not None:", "if False:",
     ),
     Mutation(
         "intake doesn't miss a range that is lost", "agents.fetched:Fetched.round",
         "if content.start > position:", "if False:",
     ),
     Mutation(
-        "what is committed and nothing else is what a flush waits for", "agents.intake:Intake.flush",
+        "a flush doesn't wait for the open round", "agents.intake:Intake.flush",
         "            if self._round is not None:\n                await asyncio.shield(self._round)\n", "",
     ),
 ]  # fmt: skip
+
+
+def is_found(mutation: Mutation) -> bool:
+    """Return whether a schedule finds it."""
+    with mutated(mutation):
+        plans = ((seed, replace(Plan.of(seed), **dict(mutation.plan))) for seed in range(mutation.within))
+        return any(run(seed, plan).violation for seed, plan in plans)
 
 
 @contextlib.contextmanager

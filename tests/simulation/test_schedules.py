@@ -9,7 +9,7 @@ import pytest
 from .many import every_step
 from .schedule import Result, run
 
-SCHEDULES = 400
+SCHEDULES = 300
 
 
 def assert_held(result: Result) -> None:
