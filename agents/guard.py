@@ -2,8 +2,8 @@
 
 Faust drops ranges around a rebalance: it clears queues, and abandons deliveries. A later range shows the gap; a partition that is
 quiet afterwards shows none. So here each owned partition is watched: where records are known to be behind its next offset and it
-doesn't move, it is fetched from there again. Whoever takes a range skips what it has, so asking once too often costs a fetch; where
-a machine is so busy that fetches take longer than the wait it would cost every one, so each wait in vain doubles the next.
+doesn't move, it is fetched from there again. Whoever takes a range skips what it has, so asking once too often costs a fetch. On
+a machine so busy that fetches take longer than the wait it would cost every one, so each wait in vain doubles the next.
 """
 
 from __future__ import annotations

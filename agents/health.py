@@ -47,8 +47,8 @@ def uncommitted(app: CloutstreamApp) -> list[TP]:
     """Return the owned partitions of which something is durable and not committed."""
     if not app.owned:
         return []
-    committed = cast(Any, app.consumer)._committed_offset
-    return [tp for tp, offset in app.durable.items() if tp.partition in app.owned and offset > (committed.get(tp) or 0)]
+    committed = cast(Any, app.consumer).committed
+    return [tp for tp, offset in app.durable.items() if tp.partition in app.owned and offset > committed(tp)]
 
 
 def recovery_remaining_records(app: CloutstreamApp) -> int:

@@ -18,7 +18,7 @@ schedule again, step by step, and tells what happened.
     schedule   runs one
     mutations  bugs that must be found
 
-It can fail: `mutations` has bugs that it must find, each a few words of the workers' code changed. A Redis that was wiped remembers
+It can fail: `mutations` has bugs that it must find, each a few words of the workers' code changed. A wiped Redis remembers
 no versions, so after a wipe a change may be told once more, by a worker that lost its partition; that is not held against it.
 
 Not simulated: Faust itself, aiokafka, and the transport between them and the agents; `consumer` and `group` behave as these were

@@ -69,9 +69,8 @@ MUTATIONS = [
     ),
     Mutation(
         "a hand-over forgets what is dirty, and commits", "agents.ownership:Ownership.hand_over",
-        "            drained = asyncio.ensure_future(self.drain(owned))\n",
-        "            self.entity_rows.dirty[:] = False\n"
-        "            drained = asyncio.ensure_future(self.drain(owned))\n",
+        "                self.handing_over = True\n",
+        "                self.handing_over = True\n                self.entity_rows.dirty[:] = False\n",
     ),
     Mutation(
         "what somebody else wrote into the changelog isn't read", "streams.tables.changelog:Changelog.write",

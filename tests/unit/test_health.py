@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,12 +16,22 @@ EVENTS = TP("events", 0)
 NOW_S = 1_000_000.0
 
 
+class Consumer:
+    """What is committed."""
+
+    def __init__(self) -> None:
+        self.offsets: dict[TP, int] = {}
+
+    def committed(self, tp: TP) -> int:
+        return self.offsets.get(tp, 0)
+
+
 @pytest.fixture
 def app() -> CloutstreamApp:
     """A worker's app that has all it needs to work, and is connected to nothing."""
     register_transport()
     app = create_app(Settings(partitions=2))
-    app._consumer = cast(Any, SimpleNamespace(_committed_offset={}))
+    app._consumer = cast(Any, Consumer())
     app.assigned = app.recovered = True
     app.owned = {0, 1}
     app.counters.commit(NOW_S)
@@ -30,7 +39,7 @@ def app() -> CloutstreamApp:
 
 
 def committed(app: CloutstreamApp, offset: int) -> None:
-    cast(Any, app.consumer)._committed_offset[EVENTS] = offset
+    cast(Any, app.consumer).offsets[EVENTS] = offset
 
 
 def test_a_worker_that_has_all_it_needs_is_ready(app: CloutstreamApp) -> None:
