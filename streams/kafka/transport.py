@@ -123,10 +123,14 @@ class BatchConsumer(driver.Consumer):
             yield tp, self._range_message(tp, fetched, start, generation_id)
 
     async def perform_seek(self) -> None:
-        """Go on from what is committed, and know so: a worker that stopped meanwhile may have to begin before it."""
+        """Go on from what is committed, and deliver nothing before: `start` then tells of all that was committed by others.
+
+        Carried out once more between two fetches: one that is under way now may yet bring what is behind.
+        """
         await super().perform_seek()
         for tp in self.assignment():
-            self._next[tp] = self.committed(tp)
+            if self.app.topics.acks_enabled_for(tp.topic):  # recovery seeks in changelogs itself
+                self.rewind(tp, self.committed(tp))
 
     async def _seek_back(self) -> None:
         """Carry out rewinds: only between two fetches, so that nothing fetched before can be mistaken for what they lead to."""
