@@ -12,10 +12,10 @@ INSTALLED := $(VENV)/.installed
 # The oldest Python supported, where there is one: what passes there passes on newer ones.
 PYTHON := $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo test test-kafka faults check bench clean
+.PHONY: help setup demo test test-kafka test-kafka-1 test-kafka-3 faults check bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the project, the embedded servers and the tools
 
@@ -28,11 +28,15 @@ test: $(INSTALLED) ## run the tests; ARGS="tests/unit -k name" for some of them
 # What crosses Kafka or Redis; the rest of the tests meets neither.
 ACROSS := tests/contract tests/integration tests/faults tests/end_to_end
 
-test-kafka: $(INSTALLED) ## the same on Apache Kafka (one broker, then three), Valkey and redis-server; needs Java 17, Maven, redis-server
+test-kafka: test-kafka-1 test-kafka-3 ## those that cross Kafka or Redis, on real ones; needs Java 17, Maven, redis-server
+
+test-kafka-1: $(INSTALLED) ## on Apache Kafka with one broker, and Valkey
 	CLOUTSTREAM_TEST_KAFKA=apache CLOUTSTREAM_TEST_REDIS=embedded $(BIN)/python -m pytest $(ACROSS) $(ARGS)
+
+test-kafka-3: $(INSTALLED) ## on Apache Kafka with three brokers, and redis-server
 	CLOUTSTREAM_TEST_KAFKA=apache-3 CLOUTSTREAM_TEST_REDIS=redis-server $(BIN)/python -m pytest $(ACROSS) $(ARGS)
 
-faults: $(INSTALLED) ## break things under load and recount, two hours; ARGS="--short", "--only TEXT"; needs what test-kafka needs
+faults: $(INSTALLED) ## break things under load and recount: two hours, ARGS="--short" minutes; needs the same
 	$(BIN)/python tests/chaos $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint and types, as CI has them

@@ -59,10 +59,8 @@ class Flusher:
 
     async def _locked(self, flush: Flush, partitions: Collection[int]) -> None:
         async with self._locks[flush]:
-            # A hand-over that nobody waits for any longer comes late: a partition may be another worker's by now.
-            held = [p for p in partitions if self._app.holds(p)]
             try:
-                await flush(held)
+                await flush(partitions)
                 self._app.counters.flushes += 1
             except asyncio.CancelledError:
                 raise

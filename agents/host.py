@@ -105,7 +105,7 @@ class Host(Protocol):
         """The entities table."""
 
     def holds(self, partition: int) -> bool:
-        """Return whether the rows of a partition are here: it is assigned, or not yet another worker's."""
+        """Return whether the rows of a partition are here; not after a hand-over that nobody waits for any longer."""
 
     def changelog(self, table: Table[Any], partition: int) -> Changelog:
         """Return the writer of a table's changelog of one partition."""

@@ -24,6 +24,7 @@ from streams.intake.weigh import DAY_S
 from streams.kafka.range import Range
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows, Inputs
+from streams.tables.states import ActorState
 
 RECORD_BYTES = 450_000  # fits into one batch of the producer
 HandOn = Callable[[int, int, Engagements], None]
@@ -121,9 +122,11 @@ class Intake:
         async with self._gate:
             if self._round is not None:
                 await asyncio.shield(self._round)
-            # No await from here to the snapshot: it must be of rounds that are acknowledged.
+            # No await from here to the snapshot: it must be of rounds that are acknowledged, and of partitions still here.
+            partitions = [p for p in partitions if self.app.holds(p)]
             dirty = _dirty(table, partitions, self.app.settings.expire_after_s)
-            snapshots = [_Snapshot(p, table.inputs(p), *dirty.get(p, ([], []))) for p in partitions]
+            actors = self.app.actors
+            snapshots = [_Snapshot(actors.partition(p), table.inputs(p), *dirty.get(p, ([], []))) for p in partitions]
         now_s = self.app.clock.monotonic()
         await asyncio.gather(*(self._write(s, now_s) for s in snapshots if self._is_due(s, now_s)))
 
@@ -137,9 +140,9 @@ class Intake:
         partition = snapshot.partition
         self._marked_at_s[partition] = now_s
         changelog = self.app.changelog(self.app.actors, partition)
-        await changelog.write(snapshot.keys, snapshot.values)
-        await changelog.write([actor_codec.MARKER_KEY], [snapshot.marker])
-        if partition in self.app.owned or self.app.handing_over:
+        await changelog.write(snapshot.keys, snapshot.values, snapshot.state)
+        is_held = await changelog.write([actor_codec.MARKER_KEY], [snapshot.marker], snapshot.state)
+        if is_held and (partition in self.app.owned or self.app.handing_over):
             self.shown[partition] = snapshot.counts
             for topic in self.app.settings.topic_names:
                 self.app.durable.advance(TP(topic, partition), snapshot.counts.get(f"position:{topic}", 0))
@@ -148,9 +151,9 @@ class Intake:
 class _Snapshot:
     """What a flush writes of one partition, as of one moment."""
 
-    def __init__(self, partition: int, inputs: Inputs, keys: list[bytes], values: list[bytes | None]) -> None:
+    def __init__(self, state: ActorState, inputs: Inputs, keys: list[bytes], values: list[bytes | None]) -> None:
         ids = actor_codec.take_id_blocks(inputs)
-        self.partition = partition
+        self.state, self.partition = state, state.partition
         self.keys, self.values = [*ids[0], *keys], [*ids[1], *values]
         self.counts, self.marker = inputs.counts(), actor_codec.encode_marker(inputs)
 

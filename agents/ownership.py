@@ -63,8 +63,8 @@ class Ownership:
         self._changelogs: dict[tuple[str, int], Changelog] = {}
 
     def holds(self, partition: int) -> bool:
-        """Return whether the rows of a partition are here: it is assigned, or not yet another worker's."""
-        return partition in self.entities.store.partitions
+        """Return whether the rows of a partition are here; not after a hand-over that nobody waits for any longer."""
+        return partition in self.entities.store.partitions and partition in self.actors.store.partitions
 
     def changelog(self, table: Table[Any], partition: int) -> Changelog:
         """Return the writer of a table's changelog of one partition."""

@@ -7,7 +7,7 @@ A flush writes rows and scores, then the marker; only then may the engagements b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,21 +78,30 @@ class Scorer:
             now_s: any steady clock, s.
         """
         table = self.app.entity_rows
-        states = self._states(partitions)
         async with self.app.turns:
-            fold_waiting(states)
+            # No await from here to the first piece: it must be of these states.
+            partitions = [p for p in partitions if self.app.holds(p)]
+            states = {p: self.app.entities.partition(p) for p in partitions}
+            fold_waiting(states.values())
             markers = {p: table.log(p).copy() for p in partitions}
             pieces = flush_pieces(table, list(partitions))
             piece: Flush | None = next(pieces)
             gone = table.expired(EXPIRY_SLICE, partitions, self._is_old)
         while piece is not None:
-            sending = asyncio.create_task(self._send(piece, gone))
+            sending = asyncio.create_task(self._send(piece, gone, states))
             async with self.app.turns:
+                if not self._are_held(states):
+                    await sending
+                    return  # no marker: of a partition that was dropped not all rows are sent
                 piece, gone = next(pieces, None), {}
             await sending
-        # Of a partition dropped meanwhile not all rows were sent: a marker would tell its next owner that they were.
-        kept = [s.partition for s in states if self.app.entities.store.partitions.get(s.partition) is s]
-        await asyncio.gather(*(self._mark(p, markers[p], now_s) for p in kept))
+        if self._are_held(states):
+            await asyncio.gather(*(self._mark(p, marker, states[p], now_s) for p, marker in markers.items()))
+
+    def _are_held(self, states: Mapping[int, EntityState]) -> bool:
+        """Return whether these are the states of their partitions; not after a hand-over that took too long."""
+        held = self.app.entities.store.partitions
+        return all(held.get(p) is state for p, state in states.items())
 
     def _is_old(self, part: slice) -> NDArray[np.bool_]:
         """Return which of a slice of rows had no event for so long that they expire, by their partitions' own time."""
@@ -101,28 +110,28 @@ class Scorer:
         old: NDArray[np.bool_] = table.rows["at"][part] < watermarks[table.part[part]] - self.app.settings.expire_after_s
         return old
 
-    async def _send(self, flush: Flush, gone: dict[int, list[bytes]]) -> None:
+    async def _send(self, flush: Flush, gone: dict[int, list[bytes]], states: Mapping[int, EntityState]) -> None:
         """Make rows durable and scores public, and tombstones of entities that are `gone`."""
-        await asyncio.gather(*(self._send_part(p, flush, gone.get(p, [])) for p in {*flush.parts, *gone}))
+        await asyncio.gather(*(self._send_part(p, flush, gone.get(p, []), states[p]) for p in {*flush.parts, *gone}))
 
-    async def _send_part(self, partition: int, flush: Flush, gone: list[bytes]) -> None:
+    async def _send_part(self, partition: int, flush: Flush, gone: list[bytes], state: EntityState) -> None:
         mine = flush.parts.get(partition, slice(0))
         nothing = [None] * len(gone)
         keys, scores = [*flush.keys[mine], *gone], [*flush.scores[mine], *nothing]
         _, acks = await asyncio.gather(
-            self.app.changelog(self.app.entities, partition).write(keys, [*flush.rows[mine], *nothing]),
+            self.app.changelog(self.app.entities, partition).write(keys, [*flush.rows[mine], *nothing], state),
             self.app.bulk.send(self.app.settings.scores_topic, partition, keys, [score and score.encode() for score in scores]),
         )
         self.publish(partition, acks, keys, scores)
 
-    async def _mark(self, partition: int, marker: Marker, now_s: float) -> None:
+    async def _mark(self, partition: int, marker: Marker, state: EntityState, now_s: float) -> None:
         """Write a partition's marker when it is due, and allow the commit of what it says is durable."""
         upto, age_s = marker.folded + 1, now_s - self._marked_at_s.get(partition, -1e9)
         is_news = upto != self.durable_offset.get(partition) and (self.app.handing_over or age_s >= MARKER_INTERVAL_S)
         if is_news or age_s >= MARKER_REFRESH_S:
             self._marked_at_s[partition] = now_s
-            await self.app.changelog(self.app.entities, partition).write([MARKER_KEY], [marker.encode()])
-            if partition in self.app.owned or self.app.handing_over:
+            is_held = await self.app.changelog(self.app.entities, partition).write([MARKER_KEY], [marker.encode()], state)
+            if is_held and (partition in self.app.owned or self.app.handing_over):
                 self.durable_offset[partition] = upto
                 self.app.durable.advance(TP(self.app.settings.engagements_topic, partition), upto)
 

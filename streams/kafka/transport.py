@@ -157,13 +157,14 @@ class BatchConsumer(driver.Consumer):
             yield tp, self._range_message(tp, fetched, start, generation_id)
 
     async def perform_seek(self) -> None:
-        """Go on from what is committed.
+        """Go on from what is committed, and deliver nothing before: `start` then tells of all that was committed by others.
 
-        Where the next fetch begins isn't known then: one under way may be from before the seek or after it. Its first record is
-        taken for the beginning; where that looks like a gap, it is asked for again.
+        Carried out once more between two fetches: one that is under way now may yet bring what is behind.
         """
         await super().perform_seek()
-        self._next.clear()
+        for tp in self.assignment():
+            if self.app.topics.acks_enabled_for(tp.topic):  # recovery seeks in changelogs itself
+                self.rewind(tp, self.committed(tp))
 
     async def _seek_back(self) -> None:
         """Carry out rewinds: only between two fetches, so that nothing fetched before can be mistaken for what they lead to."""

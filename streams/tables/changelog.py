@@ -14,7 +14,7 @@ from faust.types import TP
 
 from streams.kafka.bulk import Acknowledged
 from streams.kafka.gap import Records
-from streams.tables.faust_table import ColumnStore
+from streams.tables.faust_table import ColumnStore, PartitionState
 
 ReadGap = Callable[[TP, int, int], AsyncIterator[Records]]  # of a partition, from an offset to below another
 
@@ -36,24 +36,32 @@ class Changelog:
         self._tp = TP(topic, partition)
         self.repaired_gaps = 0
 
-    async def write(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+    async def write(self, keys: Sequence[bytes], values: Sequence[bytes | None], state: PartitionState) -> bool:
         """Write records and wait until they are acknowledged.
+
+        Args:
+            keys: of the records.
+            values: of the records.
+            state: what they are of, as it was when they were made.
+
+        Returns:
+            Whether that is still the partition's state. Where it was dropped before, nothing is written: it would be stale.
 
         Raises:
             DurabilityError: any of them could not be made durable.
         """
-        if not keys:
-            return
-        state = self._state()
+        if self._state() is not state or not keys:
+            return self._state() is state
         for ack in await self._bulk.send(self._tp.topic, self._tp.partition, keys, values):
-            if state is None or self._state() is not state:
-                return  # handed over: what was written late is for the next owner to find
+            if self._state() is not state:
+                break  # what was written late is for the next owner to find
             held = self._store.persisted_offset(self._tp)
             expected = 0 if held is None else held + 1
             if ack.base_offset > expected:
                 await self._repair(state, expected, ack.base_offset)
             if self._state() is state:
                 self._store.set_persisted_offset(self._tp, ack.base_offset + ack.count - 1)
+        return self._state() is state
 
     def _state(self) -> Any:
         return self._store.partitions.get(self._tp.partition)

@@ -351,3 +351,9 @@ async def test_the_bulk_producer_learns_where_each_batch_stands(settings: Settin
     assert sum(counts) == 7
     assert [ack.base_offset for ack in acknowledged] == [sum(counts[:i]) for i in range(len(counts))], f"look at {BULK}"
     assert [ack.base_offset for ack in again] == [7]
+
+
+def test_a_seek_to_what_is_committed_notes_what_that_is() -> None:
+    """streams/kafka/transport.py has what was fetched before such a seek fetched again, from what is noted."""
+    assert "_committed_offset.update" in inspect.getsource(consumer.Consumer.perform_seek)
+    assert list(inspect.signature(consumer.Consumer.perform_seek).parameters) == ["self"]

@@ -14,7 +14,7 @@ from typing import IO
 import pytest
 import redis
 
-from streams.embedded import _free_port
+from streams.embedded import free_port
 from streams.settings import PREFIX, Settings
 from tests.deployment import own_commands, own_services
 
@@ -69,7 +69,7 @@ def wait_until_published(settings: Settings, process: subprocess.Popen[bytes], l
 def deployed(settings: Settings) -> Settings:
     """Settings as compose has them, on this test's servers."""
     partitions = int(own_services()["worker"]["environment"][f"{PREFIX}PARTITIONS"])
-    return dataclasses.replace(settings, partitions=partitions, operations=f"127.0.0.1:{_free_port()}")
+    return dataclasses.replace(settings, partitions=partitions, operations=f"127.0.0.1:{free_port()}")
 
 
 def test_topics_are_created_and_then_a_worker_runs_healthy_and_stops_on_sigterm(deployed: Settings) -> None:

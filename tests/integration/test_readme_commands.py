@@ -31,6 +31,7 @@ READY_S, RUN_S = 40.0, 90.0
 
 # Run by CI on a clean clone (`.ci/run`), or by tests of their own; tests/unit/test_readme.py checks that the targets exist.
 SET_UP = ["make demo", "make setup", ". .venv/bin/activate", "make bench", "make test", "make check"]
+SET_UP += ["make test-kafka", "make faults ARGS=--short"]
 # tests/integration/test_deployment.py runs what these run, without Docker.
 DOCKER = [
     "docker compose up --build --detach",

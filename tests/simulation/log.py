@@ -60,6 +60,7 @@ class Log:
     def __init__(self, world: World, plan: Plan) -> None:
         self._world, self.plan = world, plan
         self._partitions: dict[TP, Partition] = {}
+        self.under_way = 0  # requests that may yet arrive, also those of workers that died
         self.on_append: Callable[[Record], None] = lambda _: None
 
     def __getitem__(self, tp: TP) -> Partition:
@@ -147,15 +148,17 @@ class Sender:
     def _begin(self, request: Request) -> None:
         world = self._world
         delay_s = self._plan.latency_s(world)
+        self._log.under_way += 1
         world.after(delay_s, lambda: self._arrive(request))
 
     def _arrive(self, request: Request) -> None:
         """The request reaches the broker, if it does."""
         world, worker = self._world, self._worker
+        self._log.under_way -= 1
         if not worker.is_alive and not worker.leaves_requests:
             return
         if worker.is_paused and worker.holds_requests:
-            worker.when_awake(lambda: world.after(self._plan.latency_s(world), lambda: self._arrive(request)))
+            worker.when_awake(lambda: self._begin(request))
             return
         failed = worker.is_alive and world.chance(self._plan.send_failures)
         if failed and world.chance(0.5):

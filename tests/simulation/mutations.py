@@ -39,10 +39,10 @@ _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s",
 MUTATIONS = [
     Mutation(
         "input is committed before its effects are acknowledged", "agents.intake:Intake._write",
-        "        await changelog.write(snapshot.keys, snapshot.values)\n",
+        "        await changelog.write(snapshot.keys, snapshot.values, snapshot.state)\n",
         "        for topic in self.app.settings.topic_names:\n"
         "            self.app.durable.advance(TP(topic, partition), snapshot.counts.get(f'position:{topic}', 0))\n"
-        "        await changelog.write(snapshot.keys, snapshot.values)\n",
+        "        await changelog.write(snapshot.keys, snapshot.values, snapshot.state)\n",
     ),
     Mutation(
         "engagements are folded into rows that hold them", "streams.tables.fold:fold",
@@ -60,7 +60,7 @@ MUTATIONS = [
     Mutation(
         "the marker is written before the rows", "agents.scorer:Scorer.flush",
         "        while piece is not None:\n",
-        "        await asyncio.gather(*(self._mark(p, marker, now_s) for p, marker in markers.items()))\n"
+        "        await asyncio.gather(*(self._mark(p, marker, states[p], now_s) for p, marker in markers.items()))\n"
         "        while piece is not None:\n",
     ),
     Mutation(

@@ -247,6 +247,8 @@ class Schedule:
         owned = sorted(p for worker in self._live() for p in worker.owned)
         if owned != list(range(s.partitions)) or not self.group.is_stable(self._live()):
             return f"partitions {owned} of {s.partitions} are owned"
+        if self.log.under_way:
+            return "a request is under way"
         for worker in self._live():
             if worker.is_paused or worker.entity_rows.dirty.any() or worker.actor_rows.dirty.any() or worker.bulk.is_busy:
                 return f"{worker} has something to write"

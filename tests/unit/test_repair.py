@@ -112,7 +112,8 @@ async def test_a_partition_that_was_handed_over_while_a_batch_was_under_way_is_n
     def read_gap(*_: Any) -> Any:
         raise AssertionError("read for nobody")
 
-    await Changelog(states, "log", 0, Slow(), read_gap).write([b"account:a"], [b""])
+    state = states.partition(0)
+    assert not await Changelog(states, "log", 0, Slow(), read_gap).write([b"account:a"], [b""], state)
     assert states.partitions == {}
     assert states.persisted_offset(tp) is None
 
