@@ -37,6 +37,7 @@ from streams.verify import verify
 ROOT = Path(__file__).parent.parent
 READY_S, STOP_S = 40.0, 10.0
 _LOG_SHOWN_BYTES = 6000
+_DEFAULTS = Settings().to_environ()
 
 # Ends the worker when the test process is killed; then becomes the worker, so that its pid and exit code are the child's.
 _LAUNCH = """
@@ -56,7 +57,8 @@ class Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, "worker"],
             cwd=source,
-            env=environ | settings.to_environ(),
+            # Those of another version don't know every setting; what is as by default needn't be told.
+            env=environ | {name: value for name, value in settings.to_environ().items() if value != _DEFAULTS[name]},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
