@@ -23,7 +23,7 @@ demo: $(INSTALLED) ## broker, Redis, worker, simulated network and live board in
 	$(BIN)/cloutstream demo
 
 test: $(INSTALLED) ## run the tests; ARGS="tests/unit -k name" for some of them
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 # What crosses Kafka or Redis; the rest of the tests meets neither.
 ACROSS := tests/contract tests/integration tests/faults tests/end_to_end
