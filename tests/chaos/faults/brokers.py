@@ -134,11 +134,9 @@ def disk_full(stage: Stage, row: Row) -> None:
 
 
 def _end_all(scene: Scene) -> None:
-    for worker in list(scene.running.workers):
-        scene.running.check()
-        scene.running.kill(worker) if worker in scene.running.workers else None
-    for worker in list(scene.running.workers):
-        scene.running.kill(worker)
+    """Kill the workers, those that end themselves at this moment included."""
+    while scene.running.workers:
+        scene.running.workers.pop().close()
 
 
 def _nothing_passed(scene: Scene) -> None:

@@ -60,6 +60,7 @@ def killed_around_a_commit(stage: Stage, row: Row) -> None:
             scene.running.start()
             scene.until_moving()
             row.at_most("working again, s", time.monotonic() - killed_s, SESSION_S + 10)
+            scene.until_recovered(killed_s)
             row.rounds += 1
         scene.end()
 
