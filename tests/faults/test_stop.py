@@ -8,10 +8,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import services
 from harness import STOP_S, Deployment, Load, Worker, deployment, lively_events, send
 
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from streams.settings import Settings
+
+# Seen in a few of a hundred such stops: the group then has no generation for more than 40 s, and no member is answered.
+breaks_joins_off = pytest.mark.skipif(
+    services.TEST_KAFKA == "embedded",
+    reason="the embedded broker can hold up a group for minutes when a member leaves while it joins; `make test-kafka` runs this",
+)
 
 
 @pytest.fixture
@@ -36,6 +43,7 @@ def _loaded(running: Deployment, seed: int, events: int = 20_000) -> tuple[Worke
     return worker, load
 
 
+@breaks_joins_off
 @pytest.mark.parametrize("after_s", [0.0, 0.5, 1.0, 1.7, 2.7])
 def test_a_worker_that_starts_or_joins_stops_and_leaves_nothing_behind_that_disturbs_the_next(
     settings: Settings, after_s: float
@@ -109,6 +117,7 @@ def test_a_second_sigterm_changes_nothing(settings: Settings) -> None:
         load.finish()
 
 
+@breaks_joins_off
 def test_workers_that_are_stopped_while_others_join_end_with_0_and_lose_nothing(settings: Settings) -> None:
     events = lively_events(40_000, 8, time.time() - 86_400)
     with deployment(settings) as running:
