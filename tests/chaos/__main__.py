@@ -43,9 +43,13 @@ def play(names: list[str], seed: int, stack: ExitStack, *, is_long: bool) -> lis
 
 
 def main() -> int:
-    """Play what was asked for; return 0 when every row is met."""
+    """Play what was asked for; return 0 when every row is met, in the short form when none is wrong."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="fewer rounds of each: minutes instead of hours")
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="fewer rounds of each: minutes instead of hours; slowness is told, but fails only the long form",
+    )
     parser.add_argument(
         "--only", metavar="TEXT", action="append", default=[], help="only faults with this in their name; repeatable"
     )
@@ -66,7 +70,7 @@ def main() -> int:
         Path(args.markdown).write_text(markdown(rows) + "\n")
     missed = [row.fault for row in rows if not row.is_met]
     print(f"{len(rows) - len(missed)} of {len(rows)} met" + (f"; missed: {'; '.join(missed)}" if missed else ""))
-    return 1 if missed else 0
+    return int(not all(row.is_right if args.short else row.is_met for row in rows))
 
 
 if __name__ == "__main__":

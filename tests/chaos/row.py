@@ -9,12 +9,16 @@ from typing import Any
 
 @dataclass
 class Limit:
-    """One thing that had to hold: `value` at most `most` (or at least, where `is_least`)."""
+    """One thing that had to hold: `value` at most `bound` (or at least, where `is_least`).
+
+    `is_speed` says that it tells how fast, which a busy machine may miss without anything being wrong.
+    """
 
     what: str
     value: float
     bound: float
     is_least: bool = False
+    is_speed: bool = False
 
     @property
     def held(self) -> bool:
@@ -53,13 +57,18 @@ class Row:
         """Whether everything was equal and every limit held."""
         return not self.wrong and all(limit.held for limit in self.limits)
 
-    def at_most(self, what: str, value: float, bound: float) -> None:
-        """Note a value that must not pass a bound; of several with the same name the worst is kept."""
-        self._limit(Limit(what, value, bound))
+    @property
+    def is_right(self) -> bool:
+        """Whether everything was equal and every limit held that doesn't tell how fast."""
+        return not self.wrong and all(limit.held or limit.is_speed for limit in self.limits)
 
-    def at_least(self, what: str, value: float, bound: float) -> None:
+    def at_most(self, what: str, value: float, bound: float, *, is_speed: bool = False) -> None:
+        """Note a value that must not pass a bound; of several with the same name the worst is kept."""
+        self._limit(Limit(what, value, bound, is_speed=is_speed))
+
+    def at_least(self, what: str, value: float, bound: float, *, is_speed: bool = False) -> None:
         """Note a value that must reach a bound; of several with the same name the worst is kept."""
-        self._limit(Limit(what, value, bound, is_least=True))
+        self._limit(Limit(what, value, bound, is_least=True, is_speed=is_speed))
 
     def _limit(self, limit: Limit) -> None:
         for held in self.limits:

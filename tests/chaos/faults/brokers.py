@@ -40,7 +40,7 @@ def one_of_three_killed(stage: Stage, row: Row) -> None:
             broker.stop()
             scene.running.pass_time(stage.pick(20, 8))
             broker.start()
-            row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S)
+            row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S, is_speed=True)
             row.rounds += 1
         _note_restarts(scene)
         scene.end()
@@ -82,7 +82,7 @@ def _pause(scene: Scene, seconds: float) -> None:
         scene.running.pass_time(seconds)
     finally:
         broker.resume()
-    scene.row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S)
+    scene.row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S, is_speed=True)
     scene.row.rounds += 1
 
 
@@ -98,7 +98,7 @@ def changelog_refused(stage: Stage, row: Row) -> None:
             alter(scene, scene.settings.entities_changelog, {"max.message.bytes": str(MB)})
             healed_s = time.monotonic()
             scene.running.start()
-            row.at_most("goes on after it is mended, s", scene.until_recovered(healed_s), HEALED_S)
+            row.at_most("goes on after it is mended, s", scene.until_recovered(healed_s), HEALED_S, is_speed=True)
             row.rounds += 1
         codes = [code for code, _ in scene.running.ended_by_itself]
         row.at_least("workers that ended rather than go on", len(codes), row.rounds)
@@ -127,7 +127,7 @@ def disk_full(stage: Stage, row: Row) -> None:
             _nothing_passed(scene)
             healed_s = time.monotonic()
             scene.running.start()
-            row.at_most("goes on after there is room, s", scene.until_recovered(healed_s), HEALED_S)
+            row.at_most("goes on after there is room, s", scene.until_recovered(healed_s), HEALED_S, is_speed=True)
             row.rounds += 1
         _note_restarts(scene)
         scene.end()

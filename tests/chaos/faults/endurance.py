@@ -40,7 +40,9 @@ def an_hour(stage: Stage, row: Row) -> None:
         row.at_most("growth of memory a window, %", 100 * growth, 1.0 if stage.is_long else 20.0)
         row.at_most("growth of Redis keys, %", 100 * (keys[-1] / keys[0] - 1), 5.0 if stage.is_long else 50.0)
         row.notes.append(f"memory {', '.join(f'{m / 1e6:.1f}' for m in memory)} MB; keys {', '.join(f'{k:,}' for k in keys)}")
-        row.at_most("pause of a rebalance, against the first", _rebalance(scene) / first_s, 1.5 if stage.is_long else 4.0)
+        row.at_most(
+            "pause of a rebalance, against the first", _rebalance(scene) / first_s, 1.5 if stage.is_long else 4.0, is_speed=True
+        )
         row.at_most("workers that ended by themselves", len(scene.running.ended_by_itself), 0)
         scene.end()
 

@@ -25,9 +25,9 @@ def _away(stage: Stage, row: Row, scene: Scene, seconds: float, begin: Callable[
     for _ in range(rounds):
         begin()
         scene.running.pass_time(seconds)
-        row.at_most("lag while it lasted, s", scene.watch.longest_lag_s, LAG_S)
+        row.at_most("lag while it lasted, s", scene.watch.longest_lag_s, LAG_S, is_speed=True)
         heal()
-        row.at_most("equal after it, s", scene.until_published(time.monotonic()), BACK_S)
+        row.at_most("equal after it, s", scene.until_published(time.monotonic()), BACK_S, is_speed=True)
         row.rounds += 1
     scene.end()
     row.at_most("workers that ended by themselves", len(scene.running.ended_by_itself), 0)
@@ -86,12 +86,12 @@ def wiped(stage: Stage, row: Row) -> None:
             for _ in range(rounds):
                 wiped_s = time.monotonic()
                 scene.running.client.flushall()
-                row.at_most("rebuilt, s", scene.until_published(wiped_s), REBUILT_S)
+                row.at_most("rebuilt, s", scene.until_published(wiped_s), REBUILT_S, is_speed=True)
                 row.rounds += 1
         row.at_most(
             "half-built boards seen",
             sum(n for places, n in seen.items() if places not in {(1, accounts, accounts), (0, 0, 0)}),
             0,
         )
-        row.at_most("lag while it lasted, s", scene.watch.longest_lag_s, LAG_S)
+        row.at_most("lag while it lasted, s", scene.watch.longest_lag_s, LAG_S, is_speed=True)
         scene.end()

@@ -27,7 +27,7 @@ def killed(stage: Stage, row: Row) -> None:
             killed_s = time.monotonic()
             _replace_killed(scene)
             scene.until_moving()
-            row.at_most("working again, s", time.monotonic() - killed_s, SESSION_S + 10)
+            row.at_most("working again, s", time.monotonic() - killed_s, SESSION_S + 10, is_speed=True)
             scene.until_recovered(killed_s)
             row.rounds += 1
         scene.end()
@@ -59,7 +59,7 @@ def killed_around_a_commit(stage: Stage, row: Row) -> None:
             killed_s = time.monotonic()
             scene.running.start()
             scene.until_moving()
-            row.at_most("working again, s", time.monotonic() - killed_s, SESSION_S + 10)
+            row.at_most("working again, s", time.monotonic() - killed_s, SESSION_S + 10, is_speed=True)
             scene.until_recovered(killed_s)
             row.rounds += 1
         scene.end()
@@ -90,7 +90,7 @@ def _gracefully(scene: Scene, row: Row, change: object) -> None:
         lambda: scene.running.all_owned() and all(w.owned for w in scene.running.workers), f"{workers} workers sharing", 60
     )
     scene.until_recovered(begun_s)
-    row.at_most("pause of a graceful change, s", scene.watch.longest_pause_s, GRACEFUL_PAUSE_S)
+    row.at_most("pause of a graceful change, s", scene.watch.longest_pause_s, GRACEFUL_PAUSE_S, is_speed=True)
     row.longest_pause_s = max(row.longest_pause_s, scene.watch.longest_pause_s)
 
 
@@ -102,7 +102,7 @@ def restarted_one_by_one(stage: Stage, row: Row) -> None:
             for worker in list(scene.running.workers):
                 begun_s = time.monotonic()
                 scene.running.stop(worker)  # fails for any exit code but 0
-                row.at_most("SIGTERM to exit 0, s", time.monotonic() - begun_s, STOP_S)
+                row.at_most("SIGTERM to exit 0, s", time.monotonic() - begun_s, STOP_S, is_speed=True)
                 scene.running.start()
                 scene.running.wait_for(scene.running.all_owned, "each partition owned once", 60)
                 scene.until_recovered(begun_s)
