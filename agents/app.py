@@ -87,6 +87,10 @@ class CloutstreamApp(Ownership, faust.App):
         """Note a commit that succeeded; the transport calls it."""
         self.counters.commit(time.time())
 
+    def on_fetched(self) -> None:
+        """Note that a fetch ended, with records or without; the transport calls it."""
+        self.counters.fetches += 1
+
     async def on_first_start(self) -> None:
         """Connect the producer that all agents send through. Faust's data directories aren't made: nothing is kept on disk."""
         await self._bulk_producer.start()

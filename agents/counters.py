@@ -35,7 +35,8 @@ class Counters:
     events: Counter[str] = field(default_factory=Counter)  # by outcome
     dead_letters: Counter[str] = field(default_factory=Counter)  # by fault
     ages: Ages = field(default_factory=Ages)
-    flushes: int = 0
+    fetches: int = 0
+    flushes: Counter[str] = field(default_factory=Counter)  # by table
     redis_is_up: bool = True  # a worker doesn't start without it
     redis_rebuilds: int = 0
     commits: int = 0

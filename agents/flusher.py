@@ -7,7 +7,6 @@ backlog nobody sees the difference.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 
 from agents.host import Host
@@ -26,21 +25,22 @@ class Flusher:
 
     def __init__(self, app: Host, intake: Intake, scorer: Scorer) -> None:
         self._app, self._intake, self._scorer = app, intake, scorer
-        # A hand-over may come while a tick is under way: flushes must not overtake each other.
-        self._locks: defaultdict[Flush, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._flushes: dict[str, Flush] = {"actors": intake.flush, "entities": self._score}
+        # A hand-over may come while a tick is under way: flushes of a table must not overtake each other.
+        self._locks = {table: asyncio.Lock() for table in self._flushes}
 
     async def run(self) -> None:
         """Flush for ever."""
         await asyncio.gather(
-            self._repeat(self._score, self._tick_s),
-            self._repeat(self._intake.flush, lambda: max(INTAKE_INTERVAL_S, self._tick_s())),
+            self._repeat("entities", self._tick_s),
+            self._repeat("actors", lambda: max(INTAKE_INTERVAL_S, self._tick_s())),
         )
 
-    async def _repeat(self, flush: Flush, interval_s: Callable[[], float]) -> None:
+    async def _repeat(self, table: str, interval_s: Callable[[], float]) -> None:
         while True:
             started_s = self._app.clock.monotonic()
             if self._app.owned:
-                await self._locked(flush, sorted(self._app.owned))
+                await self._locked(table, sorted(self._app.owned))
             await asyncio.sleep(max(0.001, interval_s() - (self._app.clock.monotonic() - started_s)))
 
     def _tick_s(self) -> float:
@@ -52,21 +52,21 @@ class Flusher:
 
     async def flush(self, partitions: Collection[int]) -> None:
         """Make all that was taken of these partitions durable."""
-        await asyncio.gather(*(self._locked(flush, partitions) for flush in (self._intake.flush, self._score)))
+        await asyncio.gather(*(self._locked(table, partitions) for table in self._flushes))
 
     async def _score(self, partitions: Collection[int]) -> None:
         await self._scorer.flush(partitions, self._app.clock.monotonic())
 
-    async def _locked(self, flush: Flush, partitions: Collection[int]) -> None:
-        async with self._locks[flush]:
+    async def _locked(self, table: str, partitions: Collection[int]) -> None:
+        async with self._locks[table]:
             try:
-                await flush(partitions)
-                self._app.counters.flushes += 1
+                await self._flushes[table](partitions)
+                self._app.counters.flushes[table] += 1
             except asyncio.CancelledError:
                 raise
             except BaseException as e:
                 # Its rows count as clean: a hand-over that nobody waits for any longer must not go on as if they were durable.
-                fatal(f"making rows of partitions {sorted(partitions)} durable failed", e)
+                fatal(f"making rows of the {table} table, partitions {sorted(partitions)}, durable failed", e)
 
 
 def add_flusher(app: Host, intake: Intake, scorer: Scorer) -> Flusher:

@@ -71,7 +71,9 @@ def waiting_for(app: CloutstreamApp) -> dict[str, Hashable]:
         return {"the recovery of its tables": (generation, app.rebalancing_count, recovery_remaining_records(app))}
     waits: dict[str, Hashable] = {}
     if app.owned:
-        waits["rows to become durable"] = app.counters.flushes
+        waits["a fetch to end"] = app.counters.fetches
+        for table in (app.actors.name, app.entities.name):
+            waits[f"rows of the {table} table to become durable"] = app.counters.flushes[table]
     if uncommitted(app):
         waits["a commit to succeed"] = app.counters.commits
     return waits

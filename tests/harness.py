@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import redis
+from kafka.errors import KafkaError
 
 from streams.errors import CloutstreamError
 from streams.kafka.clients import admin
@@ -208,7 +209,13 @@ class Deployment:
 
     def committed(self) -> dict[tuple[str, int], int]:
         """Return the consumer group's committed offset of each (topic, partition) that has one."""
-        groups = self._admin.list_group_offsets(self.settings.app_id)
+        try:
+            groups = self._admin.list_group_offsets(self.settings.app_id)
+        except KafkaError:
+            # It goes on asking the broker that was the group's coordinator.
+            self._admin.close()
+            self._admin = admin(self.settings)
+            raise
         offsets = groups.get(self.settings.app_id, {})
         return {(tp.topic, tp.partition): at.offset for tp, at in offsets.items() if at.offset >= 0}
 

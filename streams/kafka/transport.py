@@ -129,6 +129,7 @@ class BatchConsumer(driver.Consumer):
         await self._linger()
         await self._seek_back()
         records, active = await self._wait_next_records(timeout)
+        self.app.on_fetched()
         generation_id = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
@@ -229,6 +230,14 @@ class BatchConsumer(driver.Consumer):
         message.acked = True
         self._unacked_messages.discard(message)
         return True
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit; offsets whose commit failed don't count as committed, as they do with Faust: it would be tried no more."""
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        did_commit = await super()._commit_offsets(offsets, start_new_transaction)
+        if not did_commit:
+            self._committed_offset.update(before)
+        return did_commit
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         committed = bool(await super()._commit(offsets))

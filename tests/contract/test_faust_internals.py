@@ -130,6 +130,24 @@ def test_an_offset_is_committed_only_when_it_is_higher() -> None:
     )
 
 
+async def test_offsets_whose_commit_failed_do_not_count_as_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(_self: Any, offsets: Any, _new: bool) -> bool:
+        held._committed_offset.update(offsets)  # as Faust does in either case: see the line below
+        return offsets[TP("t", 0)] == 9
+
+    from streams.kafka.transport import BatchConsumer
+
+    ours = f"BatchConsumer._commit_offsets in {TRANSPORT}"
+    must_say(consumer.Consumer._commit_offsets, "self._committed_offset.update(committable_offsets)", ours)
+    monkeypatch.setattr(consumer.Consumer, "_commit_offsets", refused)
+    held: Any = BatchConsumer.__new__(BatchConsumer)
+    held._committed_offset = defaultdict(lambda: None, {TP("t", 0): 7})
+    assert not await held._commit_offsets({TP("t", 0): 8, TP("t", 1): 3})
+    assert (held.committed(TP("t", 0)), held.committed(TP("t", 1))) == (7, 0)
+    assert await held._commit_offsets({TP("t", 0): 9})
+    assert held.committed(TP("t", 0)) == 9
+
+
 def test_a_message_is_made_from_these_fields_in_this_order() -> None:
     names = parameters(ConsumerMessage.__init__)
     expected = [

@@ -98,10 +98,21 @@ async def test_losing_and_getting_partitions_moves_the_conditions(app: Cloutstre
     assert conditions(app, NOW_S).missing == []
 
 
-def test_an_idle_worker_waits_only_for_its_flushes_which_come_with_nothing_to_do_as_well(app: CloutstreamApp) -> None:
-    assert waiting_for(app) == {"rows to become durable": 0}
-    app.counters.flushes += 1
-    assert waiting_for(app) == {"rows to become durable": 1}
+@pytest.mark.parametrize("stuck", ["actors", "entities"])
+def test_an_idle_worker_waits_only_for_fetches_and_flushes_which_come_with_nothing_to_do_as_well(
+    app: CloutstreamApp, stuck: str
+) -> None:
+    before = waiting_for(app)
+    assert before.keys() == {
+        "a fetch to end",
+        *(f"rows of the {table} table to become durable" for table in ("actors", "entities")),
+    }
+    app.on_fetched()
+    app.counters.flushes.update({"actors", "entities"} - {stuck})
+    # One that goes on doesn't hide another that stands still.
+    assert [what for what, token in waiting_for(app).items() if token == before[what]] == [
+        f"rows of the {stuck} table to become durable"
+    ]
     app.owned = set()
     assert waiting_for(app) == {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -108,14 +109,12 @@ def changelog_refused(stage: Stage, row: Row) -> None:
 
 def disk_full(stage: Stage, row: Row) -> None:
     """The disk of the broker is full: the input isn't committed past what couldn't be written."""
-    with _small_disk(300) as folder, ApacheKafka(1, BROKER, folder=folder) as cluster, stage.scene(row, cluster) as scene:
+    with _small_disk(600) as folder, ApacheKafka(1, BROKER, folder=folder) as cluster, stage.scene(row, cluster) as scene:
         scene.begin(LEAST, RATE)
         broker = cluster.brokers[0]
         for _ in range(stage.pick(3, 1)):
             ballast = folder / "ballast"
-            disk = os.statvfs(folder)
-            with open(ballast, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize - 2 * MB))
+            _fill(ballast, 2 * MB)
             until = time.monotonic() + 60
             while broker.is_running and time.monotonic() < until:
                 scene.running.pass_time(0.5)
@@ -131,6 +130,15 @@ def disk_full(stage: Stage, row: Row) -> None:
             row.rounds += 1
         _note_restarts(scene)
         scene.end()
+
+
+def _fill(ballast: Path, room: int) -> None:
+    """Fill a disk up to about `room` bytes with a file of no content."""
+    size = 0
+    with open(ballast, "wb") as file, contextlib.suppress(OSError):  # the broker was there first: it is full
+        while (free := os.statvfs(ballast.parent)).f_bavail * free.f_frsize > room + MB:
+            os.posix_fallocate(file.fileno(), size, MB)
+            size += MB
 
 
 def _end_all(scene: Scene) -> None:
