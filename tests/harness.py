@@ -54,6 +54,7 @@ class Worker:
 
     def __init__(self, settings: Settings, source: Path = ROOT) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        self.source = source
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, "worker"],

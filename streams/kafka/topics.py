@@ -7,6 +7,7 @@ are in `Settings`; the tables' changelogs are created here and not by Faust, so 
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass, field
 
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -19,6 +20,7 @@ from streams.settings import PREFIX, Settings
 
 __all__ = ["TopicSpec", "beginning_offsets", "check_topics", "create_topics", "end_offsets", "read_topic", "topic_specs"]
 
+KNOWN_WITHIN_S = 8.0
 _HOUR_MS = 3_600_000
 _TOPIC_ALREADY_EXISTS = 36
 
@@ -34,6 +36,10 @@ _COMPACTED = {
     "min.cleanable.dirty.ratio": "0.2",  # default 0.5: recovery would read twice as many records as there are rows
     "max.compaction.lag.ms": str(24 * _HOUR_MS),  # a quiet topic, too, is compacted and loses its tombstones
 }
+
+
+class MissingTopics(ConfigurationError):
+    """A topic isn't there, as far as the broker knows that was asked."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,22 @@ def create_topics(settings: Settings) -> list[str]:
                     )
                 created.append(topic["name"])
             client.wait_for_topics(list(missing), timeout_ms=8_000)
-    check_topics(settings)
+    _check_when_known(settings)
     return created
+
+
+def _check_when_known(settings: Settings) -> None:
+    """Check topics that are there; each broker learns of new ones in its own time, and which one is asked is anybody's guess."""
+    deadline = time.monotonic() + KNOWN_WITHIN_S
+    while True:
+        try:
+            check_topics(settings)
+        except MissingTopics:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def check_topics(settings: Settings) -> None:
@@ -144,7 +164,7 @@ def check_topics(settings: Settings) -> None:
                 "lost; alter it with kafka-configs"
             )
     if problems:
-        raise ConfigurationError("; ".join(problems))
+        raise (MissingTopics if missing else ConfigurationError)("; ".join(problems))
 
 
 def _cleanup_policies(client: object, names: list[str]) -> dict[str, str]:

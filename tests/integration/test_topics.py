@@ -9,6 +9,7 @@ import pytest
 from streams.embedded import EmbeddedBroker
 from streams.errors import ConfigurationError, ServiceUnavailable
 from streams.kafka.clients import admin, consumer, producer
+from streams.kafka import topics
 from streams.kafka.topics import beginning_offsets, check_topics, create_topics, end_offsets, read_topic, topic_specs
 from streams.settings import Settings
 
@@ -55,6 +56,20 @@ def test_created_topics_pass_the_check_and_are_not_created_again(settings: Setti
     assert [spec.name for spec in topic_specs(settings)] == create_topics(settings)
     check_topics(settings)
     assert create_topics(settings) == []
+
+
+def test_a_broker_that_learns_of_new_topics_late_is_asked_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    check, asked = topics.check_topics, []
+
+    def late(settings: Settings) -> None:
+        asked.append(time.monotonic())
+        if len(asked) < 3:
+            raise topics.MissingTopics("no topic")
+        check(settings)
+
+    monkeypatch.setattr(topics, "check_topics", late)
+    assert create_topics(settings)
+    assert len(asked) == 3
 
 
 def test_each_of_several_input_topics_is_created(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -11,14 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import ROOT
+from harness import ROOT, Worker
 
 from chaos.row import Row
-from chaos.stage import Stage
+from chaos.stage import Stage, Supervised
 from streams.errors import CloutstreamError
 
 PREVIOUS = "1c9b81ce0b8fe3b3b4b3ce44b38df5df9548eab1"
 RATE, LEAST = 2_000.0, 20_000
+PREVIOUS_STOP_S = 30.0
 
 
 def upgraded(stage: Stage, row: Row) -> None:
@@ -32,13 +34,24 @@ def upgraded(stage: Stage, row: Row) -> None:
             running.source = source
             for worker in list(running.workers):  # one by one, as a rolling upgrade does
                 begun_s = time.monotonic()
-                running.stop(worker)
+                _stop(running, worker)
                 running.start()
                 running.wait_for(running.all_owned, "each partition owned once", 60)
                 scene.until_recovered(begun_s)
             row.rounds += 1
         scene.end()
         row.at_most("workers that ended by themselves", len(running.ended_by_itself), 0)
+
+
+def _stop(running: Supervised, worker: Worker) -> None:
+    if worker.source == ROOT:
+        running.stop(worker)
+        return
+    # The previous version may end with 70 when it is stopped under load: what it had taken is read again.
+    worker.signal(signal.SIGTERM)
+    worker.wait(PREVIOUS_STOP_S)
+    running.workers.remove(worker)
+    worker.close()
 
 
 @contextmanager
