@@ -8,8 +8,8 @@ import pytest
 
 from streams.embedded import EmbeddedBroker
 from streams.errors import ConfigurationError, ServiceUnavailable
-from streams.kafka.clients import admin, consumer, producer
 from streams.kafka import topics
+from streams.kafka.clients import admin, consumer, producer
 from streams.kafka.topics import beginning_offsets, check_topics, create_topics, end_offsets, read_topic, topic_specs
 from streams.settings import Settings
 
