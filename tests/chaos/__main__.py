@@ -8,21 +8,21 @@ import logging
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
 from chaos.faults import FAULTS  # noqa: E402  # found by the line before, as under pytest
-from chaos.row import Row, cells, markdown  # noqa: E402
+from chaos.row import NotPlayable, Row, cells, markdown  # noqa: E402
 from chaos.stage import Stage  # noqa: E402
 
 WIDTHS = [56, 6, 9, 5, 7, 8, 8, 7]
 
 
-def play(names: list[str], seed: int, stack: ExitStack, *, is_long: bool) -> list[Row]:
-    """Play faults one after the other; what fails in one is its row's, and the next goes on."""
-    rows = []
+def play(names: list[str], seed: int, stack: ExitStack, *, is_long: bool) -> Iterator[Row]:
+    """Play faults one after the other and yield their rows; what fails in one is its row's, and the next goes on."""
     stage = Stage(seed, is_long, stack)
     for name in names:
         row = Row(name, seed)
@@ -30,16 +30,17 @@ def play(names: list[str], seed: int, stack: ExitStack, *, is_long: bool) -> lis
         stage.chance.seed(f"{seed} {name}")
         try:
             FAULTS[name](stage, row)
+        except NotPlayable as e:
+            row.not_played = str(e)
         except Exception as e:
             traceback.print_exc()
             row.wrong.append(f"{type(e).__name__}: {str(e).splitlines()[0]}")
         row.took_s = round(time.monotonic() - begun_s, 1)
-        rows.append(row)
         print("  ".join(cell.ljust(width) for cell, width in zip(cells(row), WIDTHS, strict=True)))
-        for said in [*map(str, row.limits), *row.notes, *row.wrong]:
+        for said in [*map(str, row.limits), *row.said]:
             print(f"    {said}")
         sys.stdout.flush()
-    return rows
+        yield row
 
 
 def main() -> int:
@@ -61,13 +62,15 @@ def main() -> int:
     if not names:
         parser.error(f"no fault has {' or '.join(map(repr, args.only))} in its name; there are: {'; '.join(FAULTS)}")
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a load's requests that a broken Kafka never answered
+    rows: list[Row] = []
     with ExitStack() as stack:
-        rows = play(names, args.seed, stack, is_long=not args.short)
-    if args.json:
-        with open(args.json, "a") as out:
-            out.writelines(json.dumps(row.as_dict()) + "\n" for row in rows)
-    if args.markdown:
-        Path(args.markdown).write_text(markdown(rows) + "\n")
+        for row in play(names, args.seed, stack, is_long=not args.short):
+            rows.append(row)  # written row by row: a run takes hours, and may be cut short
+            if args.json:
+                with open(args.json, "a") as out:
+                    out.write(json.dumps(row.as_dict()) + "\n")
+            if args.markdown:
+                Path(args.markdown).write_text(markdown(rows) + "\n")
     missed = [row.fault for row in rows if not row.is_met]
     print(f"{len(rows) - len(missed)} of {len(rows)} met" + (f"; missed: {'; '.join(missed)}" if missed else ""))
     return int(not all(row.is_right if args.short else row.is_met for row in rows))

@@ -6,6 +6,12 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from streams.errors import CloutstreamError
+
+
+class NotPlayable(CloutstreamError):
+    """A fault can't be played on this machine; the message says what it needs."""
+
 
 @dataclass
 class Limit:
@@ -50,17 +56,23 @@ class Row:
     limits: list[Limit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    not_played: str = ""  # why this machine can't
     started: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
     @property
     def is_met(self) -> bool:
         """Whether everything was equal and every limit held."""
-        return not self.wrong and all(limit.held for limit in self.limits)
+        return not self.wrong and not self.not_played and all(limit.held for limit in self.limits)
 
     @property
     def is_right(self) -> bool:
         """Whether everything was equal and every limit held that doesn't tell how fast."""
         return not self.wrong and all(limit.held or limit.is_speed for limit in self.limits)
+
+    @property
+    def said(self) -> list[str]:
+        """What else is to be told of it."""
+        return [*self.notes, *self.wrong, *filter(None, [self.not_played])]
 
     def at_most(self, what: str, value: float, bound: float, *, is_speed: bool = False) -> None:
         """Note a value that must not pass a bound; of several with the same name the worst is kept."""
@@ -83,8 +95,8 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """`met` or `MISSED`."""
-        return "met" if self.is_met else "MISSED"
+        """`met`, `MISSED` or `not played`."""
+        return "not played" if self.not_played else "met" if self.is_met else "MISSED"
 
 
 HEADINGS = ["Fault", "Rounds", "Events", "Lost", "Doubled", "Longest pause", "To recover", "Verdict"]
@@ -100,6 +112,6 @@ def markdown(rows: list[Row]) -> str:
     """Return the table for docs/reliability.md, with what else was measured under each fault's name."""
     lines = [" | ".join(["", *HEADINGS, "Measured", ""]).strip(), "|---" * (len(HEADINGS) + 1) + "|"]
     for row in rows:
-        measured = "; ".join([*map(str, row.limits), *row.notes, *row.wrong])
+        measured = "; ".join([*map(str, row.limits), *row.said])
         lines.append("| " + " | ".join([*cells(row), measured]) + " |")
     return "\n".join(lines)

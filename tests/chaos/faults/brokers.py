@@ -16,9 +16,8 @@ from harness import like, send
 from services.apache import ApacheKafka
 
 from chaos.compaction import alter
-from chaos.row import Row
+from chaos.row import NotPlayable, Row
 from chaos.stage import BROKER, SESSION_S, Scene, Stage
-from streams.errors import CloutstreamError
 
 RATE, LEAST = 2_000.0, 20_000
 HEALED_S = 60.0
@@ -161,7 +160,7 @@ def _small_disk(mb: int) -> Iterator[Path]:
         command = ["mount", "-t", "tmpfs", "-o", f"size={mb}m", "tmpfs", folder]
         said = subprocess.run(command, capture_output=True, text=True)
         if said.returncode:
-            raise CloutstreamError(f"can't mount a small disk ({said.stderr.strip()}); run as root")
+            raise NotPlayable(f"can't mount a small disk ({said.stderr.strip()}); run as root")
         try:
             yield Path(folder)
         finally:

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from harness import ROOT, Worker
 
-from chaos.row import Row
+from chaos.row import NotPlayable, Row
 from chaos.stage import Stage, Supervised
-from streams.errors import CloutstreamError
 
 PREVIOUS = "1c9b81ce0b8fe3b3b4b3ce44b38df5df9548eab1"
 RATE, LEAST = 2_000.0, 20_000
@@ -59,7 +58,7 @@ def _source(commit: str) -> Iterator[Path]:
     """Give a folder with the source as of a commit."""
     said = subprocess.run(["git", "archive", commit, "streams", "agents"], cwd=ROOT, capture_output=True)
     if said.returncode:
-        raise CloutstreamError(f"no commit {commit} in this clone ({said.stderr.decode().strip()}); fetch the whole history")
+        raise NotPlayable(f"no commit {commit} in this clone ({said.stderr.decode().strip()}); fetch the whole history")
     with tempfile.TemporaryDirectory(prefix="cloutstream-previous-") as folder:
         with tarfile.open(fileobj=io.BytesIO(said.stdout)) as archive:
             archive.extractall(folder, filter="data")
