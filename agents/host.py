@@ -89,6 +89,7 @@ class Host(Protocol):
     bulk: Bulk
     actor_rows: ActorRows
     entity_rows: EntityRows
+    redis_is_outdated: bool
     drain: Callable[[Collection[int]], Awaitable[None]] | None
     forget: Callable[[], None]
 

@@ -20,6 +20,7 @@ from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
 from streams.tables.changelog import Changelog, ReadGap
 from streams.tables.entity_rows import EntityRows
+from streams.tables.rescoring import Rescored, publish_anew, rescored
 from streams.tables.states import ActorState, EntityState
 
 _log = logging.getLogger("cloutstream")
@@ -61,6 +62,8 @@ class Ownership:
         self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
         self._read_gap = read_gap
         self._changelogs: dict[tuple[str, int], Changelog] = {}
+        self._rescored: set[int] = set()  # partitions whose scores are known to be of this process's formula
+        self.redis_is_outdated = False  # scores there are of another formula: it is to be filled again
 
     def holds(self, partition: int) -> bool:
         """Return whether the rows of a partition are here; not after a hand-over that nobody waits for any longer."""
@@ -122,10 +125,24 @@ class Ownership:
         consumer: Consumer = self.consumer
         assigned = consumer.assignment()
         self.durable.drop([tp for tp in self.durable if tp not in assigned])
-        self.owned = owned_partitions(assigned, self.settings)
+        owned = owned_partitions(assigned, self.settings)
+        self._check_formula(owned)
+        self.owned = owned
         self.recovered = True
         self.has_work.set()
         _log.info("ready: partitions %s of %d", sorted(self.owned), self.settings.partitions)
+
+    def _check_formula(self, owned: set[int]) -> None:
+        """Have scores told anew that this formula gives otherwise; end the process when that are too many (`model.md` 5)."""
+        recovered = {p: rescored(self.entity_rows, p) for p in owned - self._rescored}
+        self._rescored = owned
+        found = Rescored.total(recovered.values())
+        if found.is_breaking and self.settings.rescore != "accept":
+            fatal(f"the scores recovered of partitions {sorted(recovered)} would jump", ConfigurationError(found.warning()))
+        if found.moved:
+            _log.warning("%s; all are published anew", found)
+            publish_anew(self.entity_rows, recovered.values())
+            self.redis_is_outdated = True
 
 
 def owned_partitions(assigned: Iterable[TP], settings: Settings) -> set[int]:

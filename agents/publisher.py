@@ -97,6 +97,9 @@ class Publisher:
 
     async def _step(self, writer: Writer) -> None:
         self._work.clear()
+        if self.app.redis_is_outdated:
+            await writer.outdate()
+            self.app.redis_is_outdated = False
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
         # Side by side: while Redis works for one partition the next one's entries are made.

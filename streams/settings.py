@@ -152,6 +152,12 @@ class Settings:
     )
     amplification_k: float = _positive(10.0, "k: posts before amplification counts half")
     usual_engagement_per_post: float = _positive(5.0, "m: weighted engagements per post that are neither good nor bad")
+    rescore: str = _one_of(
+        "refuse",
+        "what a worker does whose formula would move a twentieth of the scores by more than 10 points",
+        "refuse",
+        "accept",
+    )
     overdispersion: float = _positive(1.0, "f: widens plus_minus where engagements come in bunches")
     trust_floor: float = _ratio(0.1, "what an engagement of a fresh account is worth")
     trust_age_s: float = _positive(15 * 86400.0, "age scale of trust")

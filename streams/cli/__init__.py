@@ -36,6 +36,7 @@ COMMANDS = {
     "dead-letters": "dead_letters",
     "rebuild": "rebuild",
     "verify": "verify",
+    "shadow": "shadow",
     "doctor": "doctor",
 }
 

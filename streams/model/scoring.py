@@ -107,6 +107,12 @@ def score(
     )
 
 
+def score_rows(rows: NDArray[np.void], sketched: NDArray[np.bool_], settings: Settings) -> Scores:
+    """Return the scores of entity rows, each as of its own `at`."""
+    a = amplification_of(rows, settings)
+    return score(rows["reach"], rows["network"], a, rows["engaged"], rows["fast"], rows["at"], sketched, settings)
+
+
 def _plus_minus(influence: Floats, sketched: NDArray[np.bool_], overdispersion: float) -> Floats:
     """Return the half-width in points: 7.21 sqrt(f I)/(1 + I), and the sketch's own error in quadrature."""
     slope = 7.21 / (1 + influence)  # points per unit of influence: 5/ln 2

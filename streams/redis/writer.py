@@ -90,6 +90,10 @@ class Writer:
         """Return whether the keyspace is complete."""
         return bool(await self._client.exists(self._settings.redis_prefix + "epoch"))
 
+    async def outdate(self) -> None:
+        """Have the workers fill Redis again; readers see the boards there are until then."""
+        await self._client.delete(self._settings.redis_prefix + "epoch")
+
     async def join_rebuild(self) -> None:
         """Take part in the rebuild under way, or begin one."""
         key = self._settings.redis_prefix + "rebuild:token"

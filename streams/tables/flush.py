@@ -77,11 +77,7 @@ def current_scores(table: EntityRows, rows: Rows) -> list[ScoreRecord]:
 
 
 def _scores(table: EntityRows, rows: Rows, state: NDArray[np.void]) -> scoring.Scores:
-    sketched = table.sketch_of[rows] > 0
-    a = scoring.amplification_of(state, table.settings)
-    return scoring.score(
-        state["reach"], state["network"], a, state["engaged"], state["fast"], state["at"], sketched, table.settings
-    )
+    return scoring.score_rows(state, table.sketch_of[rows] > 0, table.settings)
 
 
 def _decide_changes(table: EntityRows, rows: Rows, state: NDArray[np.void], score: NDArray[np.float64]) -> NDArray[np.bool_]:
