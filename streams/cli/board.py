@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.output import name_text, printable, short
-from streams.redis.reader import Reader
-from streams.redis.records import Standing, Stats
+from streams.reader import Reader, Standing, Stats
 
 MOVEMENT_WINDOW_S = 10.0  # how long a change of rank stays visible
 RATE_WINDOW_S = 5.0  # counts are published about once a second; a shorter window would flicker

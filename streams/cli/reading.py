@@ -10,8 +10,7 @@ from streams.errors import UsageError
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from streams.redis.reader import Reader
-    from streams.redis.records import Score, Standing
+    from streams.reader import Rank, Reader, Score, Standing
 
 
 def register(subparsers: Any) -> None:
@@ -34,8 +33,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print what was asked for."""
     if args.command == "score" and args.account is None and args.topic is None:
         raise UsageError("score: no account given; expected ACCOUNT, --topic TAG or both")
+    from streams.reader import Reader
     from streams.redis.client import session
-    from streams.redis.reader import Reader
 
     with session(settings) as client:
         reader = Reader(settings, client)
@@ -97,7 +96,9 @@ def _score(args: argparse.Namespace, reader: Reader) -> int:
     rank = reader.rank(args.account if args.account is not None else args.topic, scope) if found else None
     of = reader.size(scope)
     if args.json:
-        print_json(None if found is None else {**_asked(args), **found.as_dict(), "rank": rank, "of": of})
+        place = rank.as_dict() if rank else {}
+        places = {name: place.get(name) for name in ("rank", "ties", "percentile")}
+        print_json(None if found is None else {**_asked(args), **found.as_dict(), **places, "of": of})
     else:
         _print_score(args, found, rank, of)
     return 0
@@ -107,7 +108,7 @@ def _asked(args: argparse.Namespace) -> dict[str, str]:
     return {name: value for name, value in (("account", args.account), ("topic", args.topic)) if value is not None}
 
 
-def _print_score(args: argparse.Namespace, found: Score | None, rank: int | None, of: int) -> None:
+def _print_score(args: argparse.Namespace, found: Score | None, rank: Rank | None, of: int) -> None:
     from streams.cli.output import console, printable
 
     out = console()
@@ -115,7 +116,7 @@ def _print_score(args: argparse.Namespace, found: Score | None, rank: int | None
     if found is None:
         out.print(f"no score is kept for {title}")
         return
-    place = "" if rank is None else f"   #{rank} of {of}, above {100 * (of - rank) / max(1, of):.1f} %"
+    place = "" if rank is None else f"   #{rank.rank} of {of}, above {rank.percentile:.1f} %"
     out.print(f"{title}   {found.score:.1f} ± {found.plus_minus:.1f}{place}", style="bold", soft_wrap=True)
     if found.provisional:
         out.print("provisional: too few people to say more")

@@ -15,7 +15,7 @@ from streams.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streams.redis.reader import Reader
+    from streams.reader import Reader
 
 LINES_AROUND = 4  # header, a problem, column names, footer
 PLACES_WITHOUT_A_TERMINAL = 20
@@ -39,8 +39,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from streams import entities
     from streams.cli.board import Follower, draw
     from streams.cli.output import console, print_json
+    from streams.reader import Reader
     from streams.redis.client import session
-    from streams.redis.reader import Reader
 
     # Ended from outside, the terminal must be put back as it was, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
