@@ -1,4 +1,4 @@
-"""Entities written to Redis by hand, as the publisher writes them."""
+"""Scores made by hand: records, and entities in Redis as the publisher writes them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from typing import Any
 import redis
 
 from streams.entities import of_member
+from streams.reader import Score
 from streams.settings import Settings
 
 NOW_S = 1_700_000_000.0
+
+
+def score(points: float, plus_minus: float) -> Score:
+    """Return a score of which only these two matter."""
+    return Score("account:a", points, plus_minus, False, *[0.0] * 7, *[0] * 4, 0.0, 0.0, 0)  # type: ignore[arg-type]
 
 
 def write(settings: Settings, client: redis.Redis, member: str, scope: str = "all", **fields: Any) -> None:

@@ -54,9 +54,7 @@ def seen(places: list[Standing]) -> list[tuple[int, str, float | None]]:
     return [(place.rank, place.account, place.percentile) for place in places]
 
 
-def test_equal_influence_shares_a_rank_and_the_next_is_left_out(
-    settings: Settings, client: redis.Redis, reader: Reader
-) -> None:
+def test_equal_influence_shares_a_rank_and_the_next_is_left_out(settings: Settings, client: redis.Redis, reader: Reader) -> None:
     put(settings, client, {"ann": 9.0, "bob": 8.0, "cem": 8.0, "dot": 7.0})
     assert [(place.rank, place.account) for place in reader.top()] == [(1, "ann"), (2, "cem"), (2, "bob"), (4, "dot")]
     ranks = {account: reader.rank(account) for account in ("ann", "bob", "cem", "dot")}
