@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+import redis.asyncio as aredis
 
 from streams import reader
 from streams.errors import ConfigurationError, ServiceUnavailable
@@ -186,6 +187,13 @@ async def test_a_url_that_cant_be_used_names_the_setting_in_both() -> None:
         Reader.connect(wrong)
     with pytest.raises(ConfigurationError, match="CLOUTSTREAM_REDIS can't be used"):
         await AsyncReader.connect(wrong)
+
+
+def test_a_client_that_decodes_is_refused_by_both() -> None:
+    with pytest.raises(ValueError, match="decode_responses=True"):
+        Reader(NOWHERE, redis.Redis.from_url(NOWHERE.redis, decode_responses=True))
+    with pytest.raises(ValueError, match="decode_responses=True"):
+        AsyncReader(NOWHERE, aredis.Redis.from_url(NOWHERE.redis, decode_responses=True))
 
 
 def test_a_feed_without_redis_waits_and_says_why() -> None:
