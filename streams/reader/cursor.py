@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
+from msgspec import DecodeError
+
 T = TypeVar("T")
 Start = Mapping[str, str] | Literal["newest", "oldest"]
 OLDEST = "0-0"
@@ -70,14 +72,22 @@ class Cursor(Generic[T]):
         return ("XREAD", "COUNT", ENTRIES, *block, "STREAMS", *keys, *(self._read[name] for name in self._names))
 
     def take(self, reply: Any) -> bool:
-        """Take entries in; return whether there were any."""
+        """Take entries in; return whether there were any.
+
+        Raises:
+            ValueError: an entry can't be read; what is read next comes behind it.
+        """
         # By the protocol's version it is a list of pairs, or a dictionary of lists.
         streams = [(key, part) for key, parts in reply.items() for part in parts] if isinstance(reply, dict) else reply or ()
         for key, entries in streams:
             name = key.decode().removeprefix(self._prefix)
             for entry_id, fields in entries:
-                self._read[name] = entry_id.decode()
-                self._waiting.append((name, self._read[name], self._decode(fields[b"json"])))
+                at = self._read[name] = entry_id.decode()
+                try:
+                    item = self._decode(fields[b"json"])
+                except (KeyError, DecodeError) as e:
+                    raise ValueError(f"{self._prefix}{name}@{at} can't be read: {e}; expected JSON in the field json") from e
+                self._waiting.append((name, at, item))
         return bool(streams)
 
     def hand_out(self) -> Iterator[T]:
