@@ -105,7 +105,6 @@ def test_whoever_waits_is_woken(settings: Settings, client: redis.Redis) -> None
 
 
 def test_a_redis_that_is_started_anew_loses_nothing_and_tells_nothing_twice(server: EmbeddedRedis, settings: Settings) -> None:
-    server.start()
     settings = replace(settings, redis=server.url)
     seen: list[ScoreChange] = []
     problems: list[str | None] = []
@@ -124,7 +123,6 @@ def test_a_redis_that_is_started_anew_loses_nothing_and_tells_nothing_twice(serv
         while len(seen) < 79 and time.monotonic() < deadline:
             seen += feed.read()
         problems.append(feed.problem)
-    server.stop()
     assert versions(seen) == list(range(1, 80))
     assert problems[0] is not None
     assert "can't be reached" in problems[0]
@@ -132,7 +130,6 @@ def test_a_redis_that_is_started_anew_loses_nothing_and_tells_nothing_twice(serv
 
 
 async def test_the_feed_for_asyncio_survives_a_restart_too(server: EmbeddedRedis, settings: Settings) -> None:
-    server.start()
     settings = replace(settings, redis=server.url)
     seen: list[ScoreChange] = []
     async with await AsyncReader.connect(settings) as reader:
@@ -153,7 +150,6 @@ async def test_the_feed_for_asyncio_survives_a_restart_too(server: EmbeddedRedis
             server.start()
             tell(settings, client, *range(15, 40))
             await asyncio.wait_for(following, WAIT_S)
-    server.stop()
     assert versions(seen) == list(range(1, 40))
 
 
