@@ -19,7 +19,7 @@ from benchmarks.run import Deadline, Figures, Run, say
 from benchmarks.servers import Servers, preload, servers
 from streams.errors import CloutstreamError
 from streams.kafka.topics import end_offsets, read_topic
-from streams.redis.reader import Reader
+from streams.reader import Reader
 from streams.replay.waiting import Progress, wait_until_published
 from streams.worker_process import worker_process
 

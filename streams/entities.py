@@ -71,3 +71,18 @@ def board_scope(entity: Entity) -> str:
     if entity.scope:
         return entity.scope
     return {"account": "all", "topic": "topics", "campaign": "campaigns"}[entity.type]
+
+
+def of_member(member: str, scope: str) -> str:
+    """Return the entity name of the member of a leaderboard of `scope`.
+
+    >>> of_member("user@host", "topic:ai")
+    'account:user%40host@topic:ai'
+    """
+    if scope == "all":
+        return account(member)
+    if scope == "topics":
+        return topic(member)
+    if scope == "campaigns":
+        return "campaign:" + encode_id(member)
+    return f"{account(member)}@{scope}"

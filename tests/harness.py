@@ -25,10 +25,10 @@ import msgspec
 import redis
 from kafka.errors import KafkaError
 
-from streams.errors import CloutstreamError
+from streams.errors import CloutstreamError, ServiceUnavailable
 from streams.kafka.clients import admin
 from streams.kafka.topics import create_topics, end_offsets
-from streams.redis.reader import Reader
+from streams.reader import Reader
 from streams.replay.producing import Feed
 from streams.replay.waiting import wait_until_published
 from streams.settings import PREFIX, Settings
@@ -204,7 +204,7 @@ class Deployment:
         """Return how many input records are durably taken, as published; 0 while Redis is away or empty."""
         try:
             rows = self.reader.partition_stats().values()
-        except redis.RedisError:
+        except ServiceUnavailable:
             return 0
         return sum(int(value) for row in rows for name, value in row.items() if name.startswith("position:"))
 

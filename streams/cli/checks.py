@@ -10,8 +10,8 @@ from typing import Any, Literal
 import redis
 
 from streams.errors import CloutstreamError, ConfigurationError, ServiceUnavailable
+from streams.reader import Reader
 from streams.redis.client import address, session
-from streams.redis.reader import Reader
 from streams.settings import Settings
 
 OLDEST_REDIS, OLDEST_VALKEY = (6, 2), (7, 2)

@@ -15,7 +15,7 @@ from streams.cli.amounts import positive_float
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from streams.redis.reader import Reader
+    from streams.reader import Reader
     from streams.worker_process import WorkerProcess
 
 ACCOUNTS = 20_000
@@ -45,8 +45,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from streams.cli.output import console
     from streams.embedded import embedded_settings
     from streams.kafka.topics import create_topics
+    from streams.reader import Reader
     from streams.redis.client import session
-    from streams.redis.reader import Reader
     from streams.worker_process import ended_by_sigterm, worker_process
 
     with ended_by_sigterm(), contextlib.ExitStack() as stack:

@@ -30,8 +30,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Delete the mark of completeness and wait until the workers have set it again."""
     from streams.cli.output import console, print_json
     from streams.cli.progress import bar
+    from streams.reader import Reader
     from streams.redis.client import session
-    from streams.redis.reader import Reader
 
     _require_worker(settings)
     with session(settings) as client, bar("rebuilding") as show:

@@ -130,7 +130,7 @@ def _wait(settings: Settings, client: redis.Redis, check: Callable[[], None]) ->
 
 
 def _outcomes(settings: Settings, client: redis.Redis) -> dict[str, int]:
-    from streams.redis.reader import Reader
+    from streams.reader import Reader
 
     return Reader(settings, client).stats().outcomes
 
@@ -138,7 +138,7 @@ def _outcomes(settings: Settings, client: redis.Redis) -> dict[str, int]:
 def _with_scores(
     result: dict[str, Any], before: dict[str, int], settings: Settings, client: redis.Redis, top: int
 ) -> dict[str, Any]:
-    from streams.redis.reader import Reader
+    from streams.reader import Reader
 
     reader = Reader(settings, client)
     after = reader.stats().outcomes

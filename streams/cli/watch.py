@@ -15,7 +15,7 @@ from streams.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streams.redis.reader import Reader
+    from streams.reader import Reader
 
 LINES_AROUND = 4  # header, a problem, column names, footer
 PLACES_WITHOUT_A_TERMINAL = 20
@@ -39,8 +39,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from streams import entities
     from streams.cli.board import Follower, draw
     from streams.cli.output import console, print_json
+    from streams.reader import Reader
     from streams.redis.client import session
-    from streams.redis.reader import Reader
 
     # Ended from outside, the terminal must be put back as it was, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -73,7 +73,7 @@ def live(
     """Draw pictures on a terminal until `seconds` are over or `until` says so; a Redis that is away is said, not fatal.
 
     Args:
-        reader: where to read; its client's replies are bytes.
+        reader: where to read.
         screen: the terminal.
         scope: the board, as in `Reader.top`.
         n: places; None for what fits.
@@ -85,7 +85,6 @@ def live(
     from rich.text import Text
 
     from streams.cli.board import Follower, draw
-    from streams.redis.client import reaching_redis
 
     follower, frame = Follower(reader, scope), None
     end_s = float("inf") if seconds is None else time.monotonic() + seconds
@@ -94,8 +93,7 @@ def live(
             problem = ""
             fitting = max(1, screen.height - LINES_AROUND)
             try:
-                with reaching_redis(reader.settings):
-                    frame = follower.frame(min(n or fitting, fitting), time.monotonic())
+                frame = follower.frame(min(n or fitting, fitting), time.monotonic())
             except ServiceUnavailable as e:
                 problem = f"{e}; trying again"
             picture.update(Text(problem) if frame is None else draw(frame, screen.width, problem), refresh=True)

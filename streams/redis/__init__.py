@@ -1,1 +1,1 @@
-"""Everything that talks to Redis: the writing script and the reader."""
+"""Everything that writes to Redis: the scripts and what they take; and connecting."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+import redis.asyncio as aredis
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, BusyLoadingError, ConnectionError, TimeoutError
 from redis.retry import Retry
@@ -18,6 +21,8 @@ CONNECT_TIMEOUT_S = 2.0
 SOCKET_TIMEOUT_S = 4.0  # and once more on the retry: a command that finds Redis silent says so within 10 s
 # redis-py's own defaults (ten retries of five seconds) can hold one call for a minute. Retrying is safe: all writes are absolute.
 RETRIES = 1
+_BACKOFF = ExponentialBackoff(cap=0.5, base=0.1)
+_TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": SOCKET_TIMEOUT_S}
 
 
 def address(url: str) -> str:
@@ -37,21 +42,49 @@ def connect(settings: Settings) -> redis.Redis:
         ConfigurationError: the URL can't be used, or the server refused the user or password.
         ServiceUnavailable: nothing answers there.
     """
-    try:
-        client = redis.Redis.from_url(
-            settings.redis,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.1), RETRIES),
-        )
+    with _usable(settings):
+        client = redis.Redis.from_url(settings.redis, retry=Retry(_BACKOFF, RETRIES), **_TIMEOUTS)
         client.connection_pool.make_connection()  # an unknown option in the URL shows itself only here
+    with reaching_redis(settings):
+        client.ping()
+    return client
+
+
+async def connect_async(settings: Settings) -> aredis.Redis:
+    """Return a client for asyncio that has answered a ping. Replies are bytes.
+
+    Raises:
+        ConfigurationError: the URL can't be used, or the server refused the user or password.
+        ServiceUnavailable: nothing answers there.
+    """
+    with _usable(settings):
+        client: Any = aredis.Redis.from_url(settings.redis, retry=AsyncRetry(_BACKOFF, RETRIES), **_TIMEOUTS)
+        client.connection_pool.make_connection()
+    with reaching_redis(settings):
+        await client.ping()
+    connected: aredis.Redis = client
+    return connected
+
+
+@contextmanager
+def _usable(settings: Settings) -> Iterator[None]:
+    """Turn what a client says to a URL that it can't use into the error that names the setting."""
+    try:
+        yield
     except (ValueError, TypeError) as e:
         raise ConfigurationError(
             f"CLOUTSTREAM_REDIS can't be used: {address(settings.redis)}: {e}; expected redis://[user:password@]host[:port][/db]"
         ) from None
-    with reaching_redis(settings):
-        client.ping()
-    return client
+
+
+def require_bytes(client: redis.Redis | aredis.Redis) -> None:
+    """Do nothing when a client's replies are bytes.
+
+    Raises:
+        ValueError: they are decoded.
+    """
+    if client.connection_pool.connection_kwargs.get("decode_responses"):
+        raise ValueError("the client has decode_responses=True; expected one whose replies are bytes, as they are by default")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import redis
 
 from streams.errors import ServiceUnavailable
 from streams.kafka.topics import end_offsets
-from streams.redis.reader import Reader
+from streams.reader import Reader
 from streams.settings import Settings
 
 IDLE_LIMIT_S = 60.0

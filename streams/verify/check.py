@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from streams.kafka.topics import beginning_offsets, end_offsets, read_topic
+from streams.reader import Reader
 from streams.redis.client import session
-from streams.redis.reader import Reader
 from streams.settings import Settings
 from streams.verify.compare import Totals, compare_inputs, compare_table
 from streams.verify.inputs import Inputs, recount_inputs

@@ -14,9 +14,10 @@ import redis
 from streams import entities
 from streams.cli import main
 from streams.model.scoring import today
+from streams.reader import Reader
 from streams.redis.client import session
-from streams.redis.reader import Reader, entity_of
 from streams.settings import PREFIX, Settings
+from tests.scored import write
 
 NOW_S = 1_700_000_000.0
 DAY_S = 86_400.0
@@ -36,30 +37,6 @@ def reader(settings: Settings, client: redis.Redis) -> Reader:
     return Reader(settings, client, wall=lambda: NOW_S)
 
 
-def write(settings: Settings, client: redis.Redis, member: str, scope: str = "all", **fields: Any) -> None:
-    """Write an entity as the publisher does: R and G at `at`, both boards' keys."""
-    row = {
-        "reach": 0.0,
-        "network": 0.0,
-        "amplification": 0.0,
-        "at": NOW_S,
-        "posts": 0,
-        "likes": 0,
-        "shares": 0,
-        "replies": 0,
-        "ver": 7,
-    }
-    row |= {"plus_minus": 1.5, "momentum": -2.0, **fields}
-    base = row["reach"] + settings.network_weight * row["network"]
-    influence = base * 2 ** (row["amplification"] / 5)
-    prefix = settings.redis_prefix
-    client.hset(f"{prefix}score:{entity_of(member, scope)}", mapping={k: str(v) for k, v in row.items()})
-    key = 5 * math.log2(influence) + 5 * row["at"] / settings.half_life_slow_s
-    client.zadd(f"{prefix}board:{scope}:standing", {member: key})
-    fast = fields.get("fast", influence)
-    client.zadd(f"{prefix}board:{scope}:trending", {member: 5 * math.log2(fast) + 5 * row["at"] / settings.half_life_fast_s})
-
-
 def test_the_boards_order_and_scores_are_todays(settings: Settings, client: redis.Redis, reader: Reader) -> None:
     write(settings, client, "idle", reach=100.0, at=NOW_S - settings.half_life_slow_s)
     write(settings, client, "fresh", reach=60.0)
@@ -76,7 +53,7 @@ def test_the_boards_score_equals_the_decayed_score_and_the_models(
     write(settings, client, "ann", reach=80.0, network=20.0, amplification=-3.0, at=NOW_S - 11 * DAY_S)
     score = reader.score("account:ann")
     assert score is not None
-    key = reader.members()["ann"]
+    key = client.zscore(f"{settings.redis_prefix}board:all:standing", "ann")
     assert reader.top()[0].score == pytest.approx(score.score, abs=1e-6)
     assert today(key, NOW_S, settings.half_life_slow_s) == pytest.approx(score.score, abs=1e-6)
 
@@ -141,7 +118,10 @@ def test_pages_join_without_gap_and_end_where_the_board_ends(settings: Settings,
     assert [(p.rank, p.account) for p in reader.top(n=5000)] == [(i + 1, f"a{i:04}") for i in range(1203)]
     assert [(p.rank, p.account) for p in reader.top(n=2, offset=700)] == [(701, "a0700"), (702, "a0701")]
     assert reader.top(n=5, offset=1203) == []
-    assert (reader.rank("a0700"), reader.rank("nobody"), reader.size(), len(reader.members())) == (701, None, 1203, 1203)
+    rank = reader.rank("a0700")
+    assert rank is not None
+    assert (rank.rank, rank.ties, rank.size, rank.percentile) == (701, 0, 1203, pytest.approx(100 * 502 / 1203))
+    assert (reader.rank("nobody"), reader.size()) == (None, 1203)
 
 
 def test_what_isnt_there_is_nothing(reader: Reader) -> None:

@@ -18,8 +18,8 @@ from rich.console import Console
 from streams import entities
 from streams.cli import main
 from streams.cli.board import Follower, bar, draw
+from streams.reader import Reader
 from streams.redis.client import session
-from streams.redis.reader import Reader
 from streams.settings import Settings
 
 NOW_S = 1_700_000_000.0

@@ -1,4 +1,4 @@
-"""What a reader hands out: a place on a board, a score with its parts, the counts of all partitions."""
+"""What a reader hands out: places on a board, scores with their parts, points of a chart, campaigns, counts of all partitions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,25 @@ def _rounded(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
+class Record:
+    """What is printed as JSON."""
+
+    __slots__ = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as published in JSON: floats with four decimals."""
+        return {f.name: _rounded(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]  # subclasses are
+
+
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A place on a board. `reach` has faded to now; `plus_minus` is the half-width in points at the last engagement."""
+class Standing(Record):
+    """A place on a board, without hidden accounts.
+
+    `account` is the member's id as it came: of the boards `topics` and `campaigns` a tag or a campaign. Equal influence (to the
+    four decimals of a sort key) shares a `rank`, and the next one is left out: 1, 2, 2, 4. `reach` has faded to now; `plus_minus`
+    is the half-width in points at the last engagement. `percentile` is the share of the board that stands below, 0 to 100; None
+    on a board by other weights.
+    """
 
     rank: int
     account: str
@@ -29,15 +45,42 @@ class Standing:
     shares: int
     replies: int
     provisional: bool
+    percentile: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as published in JSON: floats with four decimals."""
-        return {f.name: _rounded(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+class Page(list[Standing]):
+    """Places of a board, best first; beside them what they are of.
+
+    Attributes:
+        size: members of the whole board, without hidden accounts.
+        now: what the scores are as of, epoch s.
+        is_exact: False where other weights might bring somebody on this page who wasn't looked at; see `Reader.top`.
+    """
+
+    def __init__(self, places: Iterable[Standing], size: int, now: float, *, is_exact: bool = True) -> None:
+        super().__init__(places)
+        self.size = size
+        self.now = now
+        self.is_exact = is_exact
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """A score as of `now`, epoch s; `at` is the time of the last engagement and `ver` its engagements offset."""
+class Rank(Record):
+    """Where an account stands: `size` members are on the board, `ties` of the others share the rank; else as in `Standing`."""
+
+    account: str
+    rank: int
+    ties: int
+    size: int
+    percentile: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Record):
+    """A score as of `now`, epoch s; `at` is the time of the last engagement and `ver` its engagements offset.
+
+    `plus_minus` is one standard deviation in points, and `momentum` in points, both at the last engagement.
+    """
 
     entity: str
     score: float
@@ -58,9 +101,26 @@ class Score:
     now: float
     ver: int
 
+
+@dataclass(frozen=True, slots=True)
+class Point(Record):
+    """A point of a chart: what the score was after a change at `at`, epoch s."""
+
+    at: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign as it was defined, and its score; None before anything happened in it."""
+
+    id: str
+    definition: dict[str, Any]
+    score: Score | None
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as published in JSON: floats with four decimals."""
-        return {f.name: _rounded(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        """Return the fields as published in JSON."""
+        return {"id": self.id, "definition": self.definition, "score": None if self.score is None else self.score.as_dict()}
 
 
 @dataclass(frozen=True, slots=True)

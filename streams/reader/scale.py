@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp2, log2, sqrt
+from math import erf, exp2, hypot, log2, sqrt
+from typing import Protocol
+
+from streams.reader.weights import Weights
 
 PROVISIONAL_BELOW_REACH = 9.0
 POINTS_PER_UNIT = 7.21  # 5/ln 2: the slope of the scale at I = 0
@@ -56,14 +59,48 @@ class Parts:
     amplification_pts: float
 
 
-def parts(reach: float, network: float, amplification: float, network_weight: float) -> Parts:
+def parts(reach: float, network: float, amplification: float, weights: Weights) -> Parts:
     """Return the score of R, G and A, and its parts in points.
 
-    >>> parts(reach=3.0, network=4.0, amplification=5.0, network_weight=1.0)
+    >>> parts(reach=3.0, network=4.0, amplification=5.0, weights=Weights())
     Parts(score=20.534452978042594, reach_pts=10.0, network_pts=5.0, amplification_pts=4.534452978042594)
     """
-    base = max(0.0, reach + network_weight * network)
-    reach_pts = 5 * log2(1 + max(0.0, reach))
-    base_pts = 5 * log2(1 + base)
-    full = 5 * log2(1 + base * _exp2(amplification / 5))
+    reach_pts = 5 * log2(1 + max(0.0, weights.reach * reach))
+    base_pts = 5 * log2(1 + weights.influence(reach, network, 0.0))
+    full = 5 * log2(1 + weights.influence(reach, network, amplification))
     return Parts(min(100.0, 1 + full), reach_pts, base_pts - reach_pts, full - base_pts)
+
+
+def error_from(plus_minus: float, influence: float, other: float) -> float:
+    """Return `plus_minus` at the influence `other`, which comes of the same people as `influence` with its `plus_minus`.
+
+    The noise of counting people is relative: what is uncertain by a tenth by one's weights is so by the other's.
+
+    >>> round(error_from(error_of(4.0, overdispersion=1.0), 4.0, 8.0), 6) == round(POINTS_PER_UNIT * 0.5 * 8 / 9, 6)
+    True
+    """
+    if influence <= 0:
+        return 0.0
+    return plus_minus * (1 + influence) / influence * other / (1 + other)
+
+
+class Measured(Protocol):
+    """A score with its error, points."""
+
+    @property
+    def score(self) -> float: ...  # noqa: D102
+    @property
+    def plus_minus(self) -> float: ...  # noqa: D102
+
+
+def outranks(a: Measured, b: Measured) -> float:
+    """Return the probability that `a` really has more influence than `b`, 0 to 1.
+
+    The normal approximation: `phi((a.score - b.score) / sqrt(a.plus_minus^2 + b.plus_minus^2))`, phi the standard normal
+    distribution, `plus_minus` one standard deviation. It takes the errors for independent, and knows only the noise of counting.
+    """
+    spread = hypot(a.plus_minus, b.plus_minus)
+    lead = a.score - b.score
+    if spread == 0:
+        return 0.5 if lead == 0 else float(lead > 0)
+    return 0.5 * (1 + erf(lead / spread / sqrt(2)))
