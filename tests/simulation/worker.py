@@ -11,7 +11,9 @@ from faust.types import TP
 
 from agents import add_agents
 from agents.ownership import Ownership
+from streams.alerts.rules import Rules
 from streams.kafka.range import Range
+from streams.redis.feed import Feed
 from streams.redis.writer import Writer
 from streams.tables.faust_table import ColumnStore
 from streams.tables.states import ActorState, EntityState
@@ -70,6 +72,14 @@ class Worker(Ownership):
     def new_writer(self) -> Writer:
         client: Any = Client(self.world, self._log.plan, self._store, self)
         return Writer(self.settings, client)
+
+    def new_feed(self) -> Feed:
+        client: Any = Client(self.world, self._log.plan, self._store, self)
+        return Feed(self.settings, client)
+
+    async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
+        await asyncio.sleep(self._log.plan.latency_s(self.world))
+        on_loaded()
 
     def ranges(self, *names: str) -> Stream:
         stream = Stream()
