@@ -7,7 +7,7 @@ from typing import Any
 
 def told(alert: dict[str, Any]) -> str:
     """Return an alert's body as one line, ids as they are."""
-    score = f"{alert['score']:.1f}"
+    score = "" if alert["score"] is None else f"{alert['score']:.1f}"  # who left a board may have none any more
     what = {
         "jump": lambda: f"jumped by {alert['moved']:.1f} points to {score}",
         "drop": lambda: f"dropped by {-alert['moved']:.1f} points to {score}",
