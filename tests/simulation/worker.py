@@ -21,6 +21,7 @@ from streams.tables.states import ActorState, EntityState
 from .consumer import Consumer, Stream
 from .group import Group
 from .log import Log, Sender
+from .rules import RULES
 from .store import Client, Store
 from .world import Ended, SteppedLoop, Violation, World
 
@@ -79,6 +80,8 @@ class Worker(Ownership):
 
     async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
         await asyncio.sleep(self._log.plan.latency_s(self.world))
+        for rule in RULES:
+            rules.put(rule)
         on_loaded()
 
     def ranges(self, *names: str) -> Stream:

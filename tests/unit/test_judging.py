@@ -54,8 +54,8 @@ def test_an_alert_says_who_is_behind_it() -> None:
         "reply_to_like_ratio": 1.25,
     }  # fmt: skip
     assert told(body) == (
-        "account:ann jumped by 3.0 points to 42.0: bob (share); 9 people, 4 likes, 3 shares, 5 replies, 25 % from accounts that look "
-        "new"
+        "account:ann jumped by 3.0 points to 42.0: bob (share); 9 people, 4 likes, 3 shares, 5 replies, "
+        "25 % from accounts that look new"
     )
 
 
