@@ -3,6 +3,8 @@
     events      -> intake    decode, refuse, weigh, fan out          -> engagements
     engagements -> scorer    fold, score, decide what changed        -> scores
     scores      -> publisher coalesce, write                         -> Redis
+                -> alerter   judge by rules                          -> Redis: the alert feed
+    alert feed  -> deliverer sign, post, try again                   -> webhooks
 
 `flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent;
 `ownership` has the life of a partition. `host` is what agents need of the process they run in, `app` that process with Faust.
@@ -12,7 +14,9 @@ when it stands still.
 
 from __future__ import annotations
 
+from agents.alerter import Alerter, add_alerter
 from agents.app import CloutstreamApp, create_app
+from agents.deliverer import add_deliverer
 from agents.flusher import add_flusher
 from agents.guard import add_guard
 from agents.host import Host
@@ -26,15 +30,18 @@ from streams.settings import Settings
 def build(settings: Settings) -> CloutstreamApp:
     """Return a worker's app with all its agents."""
     app = create_app(settings)
-    add_metrics(app, add_agents(app))
+    publisher, alerter = add_agents(app)
+    add_deliverer(app, alerter)
+    add_metrics(app, publisher)
     return app
 
 
-def add_agents(app: Host) -> Publisher:
+def add_agents(app: Host) -> tuple[Publisher, Alerter]:
     """Add all agents to a host, connected as the flow is; return the last of them."""
     intake = add_intake(app)
     scorer = add_scorer(app)
     add_flusher(app, intake, scorer)
-    publisher = add_publisher(app, intake, scorer)
+    alerter = add_alerter(app)
+    publisher = add_publisher(app, intake, scorer, alerter)
     add_guard(app, publisher)
-    return publisher
+    return publisher, alerter

@@ -15,8 +15,11 @@ from faust.types import TP
 from prometheus_client.core import Metric
 
 from agents.ownership import Ownership
+from streams.alerts.rules import Rules
+from streams.alerts.topic import follow
 from streams.kafka.bulk import BulkProducer
 from streams.kafka.gap import read_gap
+from streams.redis.feed import Feed
 from streams.redis.writer import Writer
 from streams.settings import Settings
 from streams.tables.faust_table import ColumnTable
@@ -82,6 +85,14 @@ class CloutstreamApp(Ownership, faust.App):
     def new_writer(self) -> Writer:
         """Return a connection to Redis."""
         return Writer(self.settings)
+
+    def new_feed(self) -> Feed:
+        """Return a connection to Redis that alerts are written through."""
+        return Feed(self.settings)
+
+    async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
+        """Keep alert rules as their topic says, for ever."""
+        await follow(self.settings, rules, on_loaded)
 
     def on_committed(self) -> None:
         """Note a commit that succeeded; the transport calls it."""

@@ -39,6 +39,8 @@ class Counters:
     flushes: Counter[str] = field(default_factory=Counter)  # by table
     redis_is_up: bool = True  # a worker doesn't start without it
     redis_rebuilds: int = 0
+    alerts: int = 0
+    deliveries: Counter[str] = field(default_factory=Counter)  # of alerts to webhooks, by outcome
     commits: int = 0
     committed_at_s: float = field(default_factory=time.time)  # of the last commit, or of the start
 

@@ -14,8 +14,10 @@ from faust.types import TP
 
 from agents.counters import Counters
 from agents.turns import Clock, Turns
+from streams.alerts.rules import Rules
 from streams.kafka.bulk import Acknowledged, Headers
 from streams.kafka.durable import DurableOffsets
+from streams.redis.feed import Feed
 from streams.redis.writer import Writer
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
@@ -113,6 +115,12 @@ class Host(Protocol):
 
     def new_writer(self) -> Writer:
         """Return a connection to Redis."""
+
+    def new_feed(self) -> Feed:
+        """Return a connection to Redis that alerts are written through."""
+
+    async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
+        """Keep alert rules as they are in force, for ever; calls `on_loaded` when they first are."""
 
     def ranges(self, *names: str) -> Any:
         """Return the topic of fetched ranges of `names`, for `agent`."""

@@ -17,6 +17,7 @@ import redis
 from faust.types import TP
 from numpy.typing import NDArray
 
+from agents.alerter import Alerter
 from agents.host import Host
 from agents.intake import Intake
 from agents.pending import Pending, entries
@@ -39,8 +40,8 @@ SLICE = 5000  # entities: 15 ms to make their entries, a tenth of a second of th
 class Publisher:
     """The publisher of all owned partitions."""
 
-    def __init__(self, app: Host, intake: Intake, scorer: Scorer) -> None:
-        self.app, self._intake, self._scorer = app, intake, scorer
+    def __init__(self, app: Host, intake: Intake, scorer: Scorer, alerter: Alerter) -> None:
+        self.app, self._intake, self._scorer, self._alerter = app, intake, scorer, alerter
         self._pending: dict[int, Pending] = {}
         self._work = asyncio.Event()
         self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
@@ -56,7 +57,7 @@ class Publisher:
             return
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
             if offset >= pending.next_offset:
-                pending.add(key or b"", offset, decode(value) if value else None)
+                self._put(content.partition, pending, key or b"", offset, decode(value) if value else None)
         pending.next_offset = max(pending.next_offset, content.offsets[-1] + 1)
         self._work.set()
 
@@ -71,10 +72,15 @@ class Publisher:
         for ack in acks:
             if ack.base_offset == pending.next_offset:
                 for i in range(ack.count):
-                    pending.add(keys[at + i], ack.base_offset + i, records[at + i])
+                    self._put(partition, pending, keys[at + i], ack.base_offset + i, records[at + i])
                 pending.next_offset += ack.count
                 self._work.set()
             at += ack.count
+
+    def _put(self, partition: int, pending: Pending, key: bytes, offset: int, record: ScoreRecord | None) -> None:
+        pending.add(key, offset, record)
+        if record is not None:
+            self._alerter.take(partition, key, offset, record)
 
     async def run(self) -> None:
         """Write what is pending, for ever; pauses grow while Redis is away."""
@@ -149,8 +155,9 @@ class Publisher:
         return outcome
 
     def _may_commit(self, partition: int, upto: int) -> None:
+        """Allow the commit of what is written, as far as its alerts are, too."""
         if partition in self.app.owned:
-            self.app.durable.advance(TP(self.app.settings.scores_topic, partition), upto)
+            self.app.durable.advance(TP(self.app.settings.scores_topic, partition), self._alerter.done(partition, upto))
 
     async def _rebuild(self, writer: Writer) -> None:
         """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
@@ -211,9 +218,9 @@ class Publisher:
         return self.app.durable.get(tp, 0) or self.app.consumer.committed(tp)
 
 
-def add_publisher(app: Host, intake: Intake, scorer: Scorer) -> Publisher:
+def add_publisher(app: Host, intake: Intake, scorer: Scorer, alerter: Alerter) -> Publisher:
     """Add the publishing agent to an app."""
-    publisher = Publisher(app, intake, scorer)
+    publisher = Publisher(app, intake, scorer, alerter)
 
     async def scores(stream: Any) -> None:
         async for content in stream:  # content: Range of score records, keyed by entity

@@ -182,6 +182,13 @@ class Settings:
     change_threshold: float = _positive(0.5, "points a score must move before a change event is sent")
     history_points: int = _count(200, "points kept for an entity's chart", 0, 100_000)
     changes_maxlen: int = _count(100_000, "change events kept per partition in Redis", 1)
+    # Alerts
+    alerts_maxlen: int = _count(10_000, "alerts kept in Redis, about; older ones are no longer delivered", 1)
+    webhook_secret: Secret = _optional(_NO_SECRET, "key that webhook calls are signed with")  # noqa: RUF009  # as above
+    webhook_secrets_dir: str = _optional("", "folder of files with keys, for rules that name one")
+    webhook_private_hosts: str = _optional(
+        "", "hosts webhooks may call at private addresses and without TLS, comma-separated; others only by https at public ones"
+    )
     clock: str = _one_of("wall", "what readers take as now: `event` for recorded data", "wall", "event")
 
     @property
@@ -198,6 +205,11 @@ class Settings:
     def scores_topic(self) -> str:
         """Public, compacted: the current score of every entity."""
         return f"{self.app_id}-scores"
+
+    @property
+    def rules_topic(self) -> str:
+        """Alert rules, compacted."""
+        return f"{self.app_id}-rules"
 
     @property
     def dead_letters_topic(self) -> str:

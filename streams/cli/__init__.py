@@ -36,6 +36,7 @@ COMMANDS = {
     "history": "account",
     "watch": "watch",
     "hide": "hide",
+    "alerts": "alerts",
     "topics": "topics",
     "dead-letters": "dead_letters",
     "rebuild": "rebuild",

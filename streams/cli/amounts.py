@@ -27,3 +27,8 @@ def positive_float(text: str) -> float:
     if not 0 < number < 1e12:
         raise argparse.ArgumentTypeError(f"{text!r} isn't a number above 0")
     return number
+
+
+def non_negative_float(text: str) -> float:
+    """Return a number from 0 up."""
+    return 0.0 if text == "0" else positive_float(text)

@@ -72,6 +72,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(settings.engagements_topic, "no key -> packed engagements of one intake batch", engagements),
         TopicSpec(settings.scores_topic, "entity -> its current score (JSON); null: expired", _COMPACTED),
         TopicSpec(settings.dead_letters_topic, "topic[partition]@offset -> the refused bytes", dead_letters),
+        TopicSpec(settings.rules_topic, "rule id -> an alert rule (JSON); null: removed", _COMPACTED),
         TopicSpec(settings.actors_changelog, "row of the actors table", changelog),
         TopicSpec(settings.entities_changelog, "row of the entities table", changelog),
     ]

@@ -44,6 +44,7 @@ def entry(record: ScoreRecord, offset: int, published_at_s: float) -> list[Any]:
     if change is not None:
         event = (
             f'{{"entity":{name_json},"before":{change.before},"after":{change.after},"causes":{change.causes},'
+            f'"moved":{change.moved},"surge":[{change.surge}],'
             f'"reach_pts":{fields[_REACH_PTS]},"network_pts":{fields[_NETWORK_PTS]},'
             f'"amplification_pts":{fields[_AMPLIFICATION_PTS]},"at":{at},"published_at":{published_at_s:.4f},'
             f'"ver":{ver},"plus_minus":{fields[_PLUS_MINUS]}}}'

@@ -22,24 +22,28 @@ MOST = 3
 
 @dataclass(slots=True)
 class Noted:
-    """Contributions of one batch: row, weight, kind, and the actor as an index into the batch's names."""
+    """Contributions of one batch: row, weight, kind, the actor as an index into the batch's names and as a hash, its trust."""
 
     row: Rows
     weight: NDArray[np.float64]
     kind: NDArray[np.uint8]
     actor: Rows
+    person: NDArray[np.uint64]
+    trust: NDArray[np.float32]
     names: Texts
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Forget the others."""
-        self.row, self.weight, self.kind, self.actor = self.row[mask], self.weight[mask], self.kind[mask], self.actor[mask]
+        for column in ("row", "weight", "kind", "actor", "person", "trust"):
+            setattr(self, column, getattr(self, column)[mask])
 
 
 def note_causes(table: EntityRows, rows: Rows, batch: Joined, chosen: Rows) -> None:
     """Remember the engagements just folded; ones taken back are no cause of a rise."""
     keep = ~batch.undo[chosen]
     e = chosen[keep]
-    table.noted.append(Noted(rows[keep], batch.weight[e], batch.kind[e], batch.actor[e], batch.names))
+    actor = batch.actor[e]
+    table.noted.append(Noted(rows[keep], batch.weight[e], batch.kind[e], actor, batch.lo[actor], batch.trust[e], batch.names))
 
 
 def settle_causes(table: EntityRows) -> None:

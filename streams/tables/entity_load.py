@@ -40,7 +40,7 @@ def _last_of_key(order: Rows, lo: Hashes, hi: Hashes) -> Rows:
 
 
 def _store(table: EntityRows, rows: Rows, chosen: Rows, decoded: DecodedRows) -> None:
-    table.rows[rows] = decoded.rows[chosen]
+    table.rows[rows], table.past[rows] = decoded.rows[chosen], decoded.past[chosen]
     starts = np.cumsum(decoded.people_counts * ~decoded.sketched) - decoded.people_counts * ~decoded.sketched
     exact = ~decoded.sketched[chosen]
     counts = decoded.people_counts[chosen[exact]]
@@ -60,3 +60,7 @@ def _store(table: EntityRows, rows: Rows, chosen: Rows, decoded: DecodedRows) ->
             table.causes[row] = decoded.causes[i]
         else:
             table.causes.pop(row, None)
+        if i in decoded.surges:
+            table.begin_surge(row, decoded.surges[i])
+        else:
+            table.end_surge(row)

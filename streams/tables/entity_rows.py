@@ -14,9 +14,12 @@ from streams.model import decay, scoring, sketch
 from streams.settings import Settings
 from streams.tables.keyed import KeyedRows
 from streams.tables.marker import Marker
+from streams.tables.pace import Pace, pace_of
+from streams.tables.past import PAST
 
 if TYPE_CHECKING:
     from streams.tables.causes import Noted
+    from streams.tables.surges import Surge
 
 # What the changelog stores of an entity. All counters are exact at `at`.
 ROW = np.dtype(
@@ -71,12 +74,17 @@ class EntityRows(KeyedRows):
         # row -> the largest contributions since the last change event: (weight, kind, actor's entity name)
         self.causes: dict[int, list[tuple[float, int, bytes]]] = {}
         self.noted: list[Noted] = []  # contributions since the last flush, not yet resolved to names
+        self.past: NDArray[np.void] = np.zeros(64, dtype=PAST)
+        self.surging: NDArray[np.bool_] = np.zeros(64, dtype=bool)
+        self.surges: dict[int, Surge] = {}  # of the rows that are
         self._logs: dict[int, Marker] = {}
+        self._paces: dict[int, Pace] = {}
 
     @property
     def nbytes(self) -> int:
-        """Bytes of everything but pending causes."""
-        return super().nbytes + self.people.nbytes + self.sketch_of.nbytes + self.sketches.nbytes
+        """Bytes of everything but pending causes and surges."""
+        own = (self.people, self.sketch_of, self.sketches, self.past, self.surging)
+        return super().nbytes + sum(column.nbytes for column in own)
 
     def log(self, partition: int = 0) -> Marker:
         """Return how far a partition's log has been folded."""
@@ -90,6 +98,7 @@ class EntityRows(KeyedRows):
     def drop(self, partition: int) -> None:
         """Forget a partition."""
         self._logs.pop(partition, None)
+        self._paces.pop(partition, None)
         for noted in self.noted:
             noted.keep(self.part[noted.row] != partition)
         self.remove(self.live_of(partition))
@@ -98,6 +107,25 @@ class EntityRows(KeyedRows):
         self.people.reserve_rows(rows)
         self.sketch_of = grown(self.sketch_of, rows)
         self.folded_since = grown(self.folded_since, rows)
+        self.past, self.surging = grown(self.past, rows), grown(self.surging, rows)
+
+    def pace(self, partition: int) -> Pace:
+        """Return how much a partition's entities are engaged with; of one just taken over it is added up."""
+        held = self._paces.get(partition)
+        if held is None:
+            s, rows = self.settings, self.live_of(partition)
+            half_lives_s = (s.half_life_fast_s, s.half_life_day_s)
+            held = self._paces[partition] = pace_of(self.rows[rows], self.past["since"][rows].astype(np.float64), half_lives_s)
+        return held
+
+    def begin_surge(self, row: int, surge: Surge) -> None:
+        """Keep a surge of a row."""
+        self.surges[row], self.surging[row] = surge, True
+
+    def end_surge(self, row: int) -> None:
+        """Forget a row's surge, if there is one."""
+        self.surges.pop(row, None)
+        self.surging[row] = False
 
     def new_sketches(self, rows: Rows) -> Rows:
         """Give `rows` empty sketches and return their places."""
@@ -123,6 +151,8 @@ class EntityRows(KeyedRows):
         self.free_sketches(rows)
         for row in rows.tolist():
             self.causes.pop(row, None)
+            self.end_surge(row)
+        self.past[rows] = np.zeros(1, dtype=PAST)
         super().remove(rows)
 
     def refresh_reach(self, rows: Rows) -> None:

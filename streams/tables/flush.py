@@ -7,7 +7,7 @@ what it said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,9 @@ from streams.model import scoring
 from streams.tables.causes import settle_causes
 from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
+from streams.tables.past import moved
 from streams.tables.score_records import Change, ScoreRecord, records_of, rendered
+from streams.tables.surges import Found, found_surges, settle_surges
 
 HYSTERESIS = 0.2
 PIECE_ROWS = 8192  # about 40 ms of work: others must get their turn
@@ -51,6 +53,7 @@ def flush_pieces(table: EntityRows, partitions: Sequence[int]) -> Iterator[Flush
 
 def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     """Return what was touched since the last flush, or of that only `rows`, sorted by partition, and mark it clean."""
+    settle_surges(table)
     settle_causes(table)
     if rows is None:
         rows = table.touched(table.partitions)
@@ -59,11 +62,12 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     keys = table.names.get(rows)
     state = table.rows[rows]
     scores = _scores(table, rows, state)
-    changed = _decide_changes(table, rows, state, scores.score)
+    surges = found_surges(table, rows, scores.score)
+    changed = _decide_changes(table, rows, state, scores.score, surges)
     records = _score_records(keys, state, scores)
-    moved = where_true(changed)
-    for i, change in zip(moved.tolist(), _changes(rows[moved], state[moved], scores.score[moved], table), strict=True):
-        records[i] = records[i]._replace(change=change)
+    telling = where_true(changed)
+    for i, change in zip(telling.tolist(), _changes(rows[telling], state[telling], scores.score[telling], table), strict=True):
+        records[i] = records[i]._replace(change=change._replace(surge=surges[i].text) if i in surges else change)
     table.dirty[rows] = False
     table.folded_since[rows] = False
     return Flush(keys, encode_rows(table, rows), records, slices(table.part[rows]))
@@ -80,13 +84,18 @@ def _scores(table: EntityRows, rows: Rows, state: NDArray[np.void]) -> scoring.S
     return scoring.score_rows(state, table.sketch_of[rows] > 0, table.settings)
 
 
-def _decide_changes(table: EntityRows, rows: Rows, state: NDArray[np.void], score: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which rows send a change event; updates `published` and `before` in the table and in `state`."""
+def _decide_changes(
+    table: EntityRows, rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], surges: Mapping[int, Found]
+) -> NDArray[np.bool_]:
+    """Return which rows send a change event; updates `published` and `before` in the table and in `state`, and what is told."""
     folded = table.folded_since[rows]
     moved = np.abs(score - state["published"])
     shown_differs = np.round(score) != np.round(state["published"])
     changed = (moved >= table.settings.change_threshold) | (shown_differs & (moved >= HYSTERESIS))
+    changed[[i for i, surge in surges.items() if surge.is_news]] = True
     new = folded & changed
+    for i in (i for i, surge in surges.items() if surge.is_news and new[i]):
+        table.surges[int(rows[i])].told = True
     state["before"] = np.where(new, state["published"], np.where(folded, 0.0, state["before"]))
     state["published"] = np.where(new, score, state["published"])
     table.rows["before"][rows] = state["before"]
@@ -100,14 +109,15 @@ def _changes(rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], ta
     # Points a contribution is worth at the score it led to: d score / d I = 5/ln 2 / (1 + I) = 5/ln 2 * 2^(-(score - 1)/5).
     slopes = (7.2135 * np.exp2(-(score - 1) / 5)).tolist()
     changes = []
-    for row, before, after, slope in zip(
-        rows.tolist(), rendered(state["before"]), rendered(state["published"]), slopes, strict=True
+    by = rendered(moved(table.past[rows], score))
+    for row, before, after, slope, points in zip(
+        rows.tolist(), rendered(state["before"]), rendered(state["published"]), slopes, by, strict=True
     ):
         causes = [
             f'{{"kind":"{KINDS[kind]}","actor":{orjson.dumps(id_of(actor.decode())).decode()},"points":{weight * slope:.4f}}}'
             for weight, kind, actor in sorted(table.causes.pop(row, ()), reverse=True)
         ]
-        changes.append(Change(before, after, f"[{','.join(causes)}]"))
+        changes.append(Change(before, after, f"[{','.join(causes)}]", points))
     return changes
 
 

@@ -19,6 +19,7 @@ from streams.tables.causes import note_causes
 from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.fold_reach import fold_reach, people_of
 from streams.tables.joined import Joined, join
+from streams.tables.past import remember
 
 
 def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[int], parts: Sequence[int] | None = None) -> None:
@@ -52,14 +53,23 @@ def fold(table: EntityRows, records: Sequence[Engagements], offsets: Sequence[in
         return
     touched, position = distinct_numbers(position[chosen], len(rows))
     rows = rows[touched]
+    _pass_time(table, batch, chosen)
     _add(table, rows, position, batch, chosen)
     latest = table.rows["off"][rows]
     np.maximum.at(latest, position, batch.offset[chosen])
     table.rows["off"][rows] = latest
     table.folded_since[rows] = True
-    for part in set(parts):
-        log, at = table.log(part), batch.at[chosen[batch.part[chosen] == part]]
-        log.watermark = max(log.watermark, float(at.max(initial=0.0)))
+
+
+def _pass_time(table: EntityRows, batch: Joined, chosen: Rows) -> None:
+    """Raise the watermarks of partitions, and add to the pace of all their entities, before their rows are."""
+    s, parts = table.settings, batch.part[chosen]
+    for part in set(parts.tolist()):
+        mine = chosen[parts == part]
+        log, at, weight = table.log(part), batch.at[mine], np.where(batch.undo[mine], -batch.weight[mine], batch.weight[mine])
+        log.watermark = max(log.watermark, float(at.max()))
+        engaged = np.where(batch.kind[mine] == TWEET, 0.0, weight)
+        table.pace(part).add(at, engaged, (s.half_life_fast_s, s.half_life_day_s))
 
 
 def _rows_of(table: EntityRows, batch: Joined, named: Rows, position: Rows) -> Rows:
@@ -90,6 +100,9 @@ def _add(table: EntityRows, rows: Rows, position: Rows, batch: Joined, chosen: R
     before = np.where(state["at"] > 0, state["at"], at.min())
     newest = before.copy()
     np.maximum.at(newest, position, at)
+    earliest = np.full(len(rows), np.inf)
+    np.minimum.at(earliest, position, at)
+    remember(table.past, rows, state, newest, earliest, s)
 
     counts = np.bincount(position * 4 + kind, np.where(undo, -1.0, 1.0), minlength=4 * len(rows)).reshape(-1, 4)
     for column, added in zip(COUNTS, counts.T, strict=True):

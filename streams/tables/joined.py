@@ -29,6 +29,7 @@ class Joined:
     at: NDArray[np.float64]
     weight: NDArray[np.float64]
     standing: NDArray[np.float64]
+    trust: NDArray[np.float32]
     kind: NDArray[np.uint8]
     undo: NDArray[np.bool_]
     target: Rows  # index into the names
@@ -66,6 +67,7 @@ def join(records: Sequence[Engagements], offsets: Sequence[int], parts: Sequence
         at=np.concatenate([r.at for r in records]),
         weight=np.concatenate([r.weight for r in records]),
         standing=np.concatenate([r.standing for r in records]).astype(np.float64),
+        trust=np.concatenate([r.trust for r in records]),
         kind=(flags & KIND_MASK).astype(np.uint8),
         undo=(flags & UNDO_BIT) > 0,
         target=target,

@@ -20,20 +20,27 @@ NUMBERS = (
 )  # fmt: skip
 _TEMPLATE = '{"entity":%s,' + ",".join(f'"{name}":%s' for name in NUMBERS) + "}"
 _AFTER_VERSION = len(NUMBERS) - NUMBERS.index("ver")
-_CHANGE = ',"change":{"before":%s,"after":%s,"causes":%s}}'
+# An earlier release takes all of this from `causes` on for the causes, since it ends in an array, and passes it on as it is.
+_CHANGE = ',"change":{"before":%s,"after":%s,"causes":%s,"moved":%s,"surge":[%s]}}'
 _RECORD = re.compile(
     r'\{"entity":("(?:[^"\\]|\\.)*"),'
     + ",".join(f'"{name}":([^,{{}}]+)' for name in NUMBERS)
-    + r'(?:,"change":\{"before":([^,{}]+),"after":([^,{}]+),"causes":(\[.*\])\})?\}'
+    + r'(?:,"change":\{"before":([^,{}]+),"after":([^,{}]+),"causes":(\[.*?\])'
+    + r'(?:,"moved":([^,{}]+),"surge":\[([^\[\]]*)\])?\})?\}'
 )
 
 
 class Change(NamedTuple):
-    """What a change event says beyond the score it led to, as JSON text."""
+    """What a change event says beyond the score it led to, as JSON text.
+
+    `moved` is by how much the score moved within two fast half-lives, points. `surge` tells of one that is under way, or nothing.
+    """
 
     before: str
     after: str
     causes: str
+    moved: str = "0.0"
+    surge: str = ""
 
 
 class ScoreRecord(NamedTuple):
@@ -89,13 +96,16 @@ def decode(value: bytes) -> ScoreRecord:
     found = _RECORD.fullmatch(value.decode())
     if found is None:
         raise ValueError(f"not a score record of this version: {value[:120]!r}")
-    name, *numbers, before, after, causes = found.groups()
-    return ScoreRecord(name, ",".join(numbers), None if before is None else Change(before, after, causes))
+    name, *numbers, before, after, causes, moved, surge = found.groups()
+    change = None if before is None else Change(before, after, causes, moved or "0.0", surge or "")
+    return ScoreRecord(name, ",".join(numbers), change)
 
 
 def merged(older: ScoreRecord, newer: ScoreRecord) -> ScoreRecord:
     """Return the newer record of an entity, telling of the change since before the older one where that one told of a change."""
     if older.change is None:
         return newer
-    change = older.change if newer.change is None else newer.change._replace(before=older.change.before)
-    return newer._replace(change=change)
+    if newer.change is None:
+        return newer._replace(change=older.change)
+    surge = newer.change.surge or older.change.surge
+    return newer._replace(change=newer.change._replace(before=older.change.before, surge=surge))

@@ -14,6 +14,7 @@ schedule again, step by step, and tells what happened.
     plan       what a seed chooses
     events     the events of a schedule
     watch      what must hold at every moment
+    rules      alert rules, and what they must say
     oracle     what must hold at the end
     schedule   runs one
     mutations  bugs that must be found

@@ -127,6 +127,15 @@ MUTATIONS = [
         "a flush doesn't wait for the open round", "agents.intake:Intake.flush",
         "            if self._round is not None:\n                await asyncio.shield(self._round)\n", "",
     ),
+    Mutation(
+        "scores are committed before their alerts are written", "agents.publisher:Publisher._may_commit",
+        "self._alerter.done(partition, upto)", "upto",
+    ),
+    Mutation(
+        "alerts are forgotten when Redis doesn't take them", "agents.alerter:Alerter._write",
+        "            part = [queue[i][1] for i in range(min(len(queue), MOST_PER_WRITE))]\n",
+        "            part = [queue.popleft()[1]]\n", also=("            for _ in part:\n                queue.popleft()\n", ""),
+    ),
 ]  # fmt: skip
 
 

@@ -77,6 +77,7 @@ class Store:
         self.scripts: dict[str, str] = {}
         self.on_change: Callable[[str, str, str], None] = lambda *_: None  # key, id, event: an entry of a stream
         self.on_message: Callable[[str], None] = lambda _: None
+        self.on_alert: Callable[[str], None] = lambda _: None
 
     def wipe(self, with_scripts: bool) -> None:
         """Forget everything."""
@@ -165,6 +166,10 @@ class Store:
 
     def _xadd(self, key: str, _maxlen: str, _about: str, _length: Any, entry: str, _field: str, value: str) -> str:
         held = self.data.setdefault(key, [])
+        if entry == "*":
+            held.append((len(held), value))
+            self.on_alert(value)
+            return f"{len(held)}-0"
         new = int(entry.partition("-")[0])
         if held and new <= held[-1][0]:
             raise redis.ResponseError("The ID specified in XADD is equal or smaller than the target stream top item")
@@ -172,8 +177,9 @@ class Store:
         self.on_change(key, entry, value)
         return entry
 
-    def _publish(self, _channel: str, value: str) -> int:
-        self.on_message(value)
+    def _publish(self, channel: str, value: str) -> int:
+        if channel.endswith("changes"):
+            self.on_message(value)
         return 0
 
     def _lpush(self, key: str, value: str) -> int:

@@ -17,6 +17,7 @@ from streams.verify.inputs import Inputs, recounted
 
 from .log import Log, Record
 from .plan import Plan
+from .rules import due
 from .store import Store
 from .world import Violation, World
 
@@ -46,6 +47,8 @@ class Watch:
         self._seen: dict[str, dict[str, int]] = {"feed": {}, "wake-up": {}}
         self._last_id: dict[str, int] = {}
         self.told: dict[str, dict[str, Any]] = {}  # entity -> the last change event
+        self._alerted: dict[tuple[str, str], int] = {}  # rule and entity -> highest version of an alert
+        self._alert_ids: set[str] = set()  # since the last wipe
         self._by_topic = {
             self._settings.engagements_topic: self._engagements,
             self._settings.scores_topic: self._score,
@@ -56,6 +59,7 @@ class Watch:
         }
         log.on_append = lambda record: self._by_topic[record.topic](record)
         store.on_change = self._changed
+        store.on_alert = lambda value: self._saw_alert(orjson.loads(value))
         store.on_message = lambda value: self._saw("wake-up", orjson.loads(value))
 
     def _event(self, record: Record) -> None:
@@ -154,6 +158,11 @@ class Watch:
                     raise Violation(f"{_show(tp)}@{o} is committed, but the score of {name!r} isn't in its topic")
 
     def _scores_committed(self, tp: TP, before: int, offset: int) -> None:
+        for record in self._log[tp].read(before, end=offset):
+            score = orjson.loads(record.value) if record.value else None
+            for rule, entity in due(score) if score else ():
+                if self._alerted.get((rule, entity), -1) < (score["ver"] if rule == "crosses" else 0):
+                    raise Violation(f"{_show(tp)}@{record.offset} is committed, but rule {rule} said nothing of {entity}")
         data, prefix = self._store.data, self._settings.redis_prefix
         if prefix + "epoch" not in data:
             return  # it was wiped: a rebuild writes what the tables hold
@@ -174,6 +183,14 @@ class Watch:
         """Redis forgot which versions it told of; what a worker that had lost a partition tells late may come once more."""
         self._seen["feed"].clear()
         self.told.clear()
+        self._alert_ids.clear()
+
+    def _saw_alert(self, alert: dict[str, Any]) -> None:
+        if alert["id"] in self._alert_ids:
+            raise Violation(f"alert {alert['id']} of rule {alert['rule']} and {alert['entity']} was written twice")
+        self._alert_ids.add(alert["id"])
+        key = alert["rule"], alert["entity"]
+        self._alerted[key] = max(self._alerted.get(key, -1), alert["ver"])
 
     def _saw(self, where: str, change: dict[str, Any]) -> None:
         entity, ver = change["entity"], change["ver"]

@@ -11,7 +11,9 @@ from faust.types import TP
 
 from agents import add_agents
 from agents.ownership import Ownership
+from streams.alerts.rules import Rules
 from streams.kafka.range import Range
+from streams.redis.feed import Feed
 from streams.redis.writer import Writer
 from streams.tables.faust_table import ColumnStore
 from streams.tables.states import ActorState, EntityState
@@ -19,6 +21,7 @@ from streams.tables.states import ActorState, EntityState
 from .consumer import Consumer, Stream
 from .group import Group
 from .log import Log, Sender
+from .rules import RULES
 from .store import Client, Store
 from .world import Ended, SteppedLoop, Violation, World
 
@@ -70,6 +73,16 @@ class Worker(Ownership):
     def new_writer(self) -> Writer:
         client: Any = Client(self.world, self._log.plan, self._store, self)
         return Writer(self.settings, client)
+
+    def new_feed(self) -> Feed:
+        client: Any = Client(self.world, self._log.plan, self._store, self)
+        return Feed(self.settings, client)
+
+    async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
+        await asyncio.sleep(self._log.plan.latency_s(self.world))
+        for rule in RULES:
+            rules.put(rule)
+        on_loaded()
 
     def ranges(self, *names: str) -> Stream:
         stream = Stream()

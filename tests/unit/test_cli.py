@@ -26,6 +26,7 @@ NESTED = [
     ("dead-letters", "list"),
     ("dead-letters", "show"),
     ("dead-letters", "retry"),
+    *(("alerts", action) for action in ("add", "list", "remove", "test", "follow", "undelivered")),
 ]
 
 
@@ -75,6 +76,8 @@ def test_every_command_has_help_with_the_options_of_all(words: tuple[str, ...], 
         ["dead-letters", "retry"],
         ["dead-letters", "retry", "--all", "--reason", "x"],
         ["topics", "remove"],
+        ["alerts", "add", "jump"],
+        ["alerts", "add", "hum", "--everybody"],
         [],
     ],
     ids=" ".join,

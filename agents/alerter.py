@@ -1,0 +1,175 @@
+"""Alerter: scores in, alerts out. Judges each change by the rules, and looks at boards that rules are about.
+
+It takes what the publisher takes, one change after the other and not coalesced. A scores offset is committed only when its alerts
+are written, and Redis writes each once, so a crash neither swallows nor repeats one. Redis away only makes alerts wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any
+
+import orjson
+import redis
+
+from agents.host import Host
+from streams import entities
+from streams.alerts.judging import Alert, judge
+from streams.alerts.places import Place, explained, looked
+from streams.alerts.rules import Rule, Rules
+from streams.columns.placement import partitions_of
+from streams.reader.scale import influence, score_of
+from streams.redis.feed import Feed
+from streams.tables.score_records import ScoreRecord
+
+_log = logging.getLogger("cloutstream")
+LOOK_INTERVAL_S = 1.0
+LONGEST_PAUSE_S = 2.0
+MOST_PER_WRITE = 1000
+CHANGES_LOOKED_AT = 1000  # newest change events of a partition in which the causes of an entry are looked for
+
+
+class Alerter:
+    """The alerter of all owned partitions."""
+
+    def __init__(self, app: Host) -> None:
+        self.app = app
+        self.rules = Rules()
+        self.is_ready = False  # the rules are read
+        self._unjudged: dict[int, deque[tuple[int, ScoreRecord]]] = {}  # by partition, in order of offsets
+        self._unwritten: dict[int, deque[tuple[int, Alert]]] = {}
+        self._reached: set[str] = set()  # goals that Redis was told of, since the rules last changed
+        self._rules_version = 0
+        self._work = asyncio.Event()
+        self._looked_at_s = 0.0
+
+    def take(self, partition: int, key: bytes, offset: int, record: ScoreRecord) -> None:
+        """Take a score record that the publisher took; it is judged at once when the rules are known."""
+        if self.is_ready:
+            if self.rules.on_changes and (record.change is not None or key in self.rules.goals):
+                self._judge(partition, offset, record)
+        elif record.change is not None:
+            self._unjudged.setdefault(partition, deque()).append((offset, record))
+
+    def _judge(self, partition: int, offset: int, record: ScoreRecord) -> None:
+        if self._rules_version != self.rules.version:
+            self._rules_version = self.rules.version
+            self._reached.clear()
+        for alert in judge(self.rules.on_changes, record, self.app.settings):
+            if alert.id not in self._reached:
+                self._unwritten.setdefault(partition, deque()).append((offset, alert))
+                self._work.set()
+
+    def ready(self) -> None:
+        """Know that the rules are read: judge what waited for them."""
+        self.is_ready = True
+        unjudged, self._unjudged = self._unjudged, {}
+        for partition, records in unjudged.items():
+            for offset, record in records:
+                self._judge(partition, offset, record)
+
+    def done(self, partition: int, upto: int) -> int:
+        """Return how far a partition's scores need no more from here, at most `upto`."""
+        waiting = [queue[0][0] for queue in (self._unjudged.get(partition), self._unwritten.get(partition)) if queue]
+        return min(upto, *waiting) if waiting else upto
+
+    def waiting(self) -> int:
+        """Return how many alerts wait to be written."""
+        return sum(map(len, self._unwritten.values()))
+
+    async def run(self) -> None:
+        """Write alerts and look at boards, for ever; pauses grow while Redis is away."""
+        feed, pause_s = self.app.new_feed(), 0.0
+        try:
+            while True:
+                try:
+                    await self._step(feed)
+                    pause_s = 0.0
+                except (redis.RedisError, OSError) as e:
+                    if not pause_s:
+                        _log.warning("Redis is away or refuses writes (%s): %d alerts wait", e, self.waiting())
+                    pause_s = min(LONGEST_PAUSE_S, pause_s * 2 + 0.1)
+                    await asyncio.sleep(pause_s)
+        finally:
+            await feed.close()
+
+    async def _step(self, feed: Feed) -> None:
+        self._work.clear()
+        for queues in (self._unjudged, self._unwritten):
+            for p in [p for p in queues if p not in self.app.owned]:
+                del queues[p]  # the next owner reads them again
+        for p in sorted(self._unwritten):
+            await self._write(feed, p)
+        now_s = self.app.clock.monotonic()
+        # One worker looks: who has the first partition.
+        if 0 in self.app.owned and self.is_ready and now_s - self._looked_at_s >= LOOK_INTERVAL_S:
+            self._looked_at_s = now_s
+            for rule in self.rules.tops:
+                await self._look(feed, rule)
+        try:
+            await asyncio.wait_for(self._work.wait(), LOOK_INTERVAL_S)
+        except TimeoutError:
+            return
+
+    async def _write(self, feed: Feed, partition: int) -> None:
+        queue = self._unwritten[partition]
+        while queue:
+            part = [queue[i][1] for i in range(min(len(queue), MOST_PER_WRITE))]
+            written = await feed.write(part)
+            self.app.counters.alerts += written
+            self._reached.update(alert.id for alert in part if not alert.kept_s)
+            for _ in part:
+                queue.popleft()
+        if self._unwritten.get(partition) is queue:
+            del self._unwritten[partition]
+
+    async def _look(self, feed: Feed, rule: Rule) -> None:
+        """Say who entered or left the first places of a board, unless another worker just did or a rebuild is under way."""
+        s = self.app.settings
+        client: Any = feed.client  # redis-py types answers as whatever any of its versions gives
+        if not await client.exists(f"{s.redis_prefix}epoch"):
+            return
+        before = await feed.taken_top(rule.id)
+        now_s = await self._now(feed)
+        board = await client.zrange(f"{s.redis_prefix}board:{rule.scope}:standing", 0, rule.n - 1, desc=True, withscores=True)
+        places = [Place(member.decode(), round(score_of(influence(key, now_s, s.half_life_slow_s)), 4)) for member, key in board]
+        found = looked(rule, before, places, now_s)
+        if found is None:
+            return
+        alerts = [await self._explained(feed, alert) for alert in found.alerts.values()]
+        if await feed.take_top(rule.id, before, found.taken, [orjson.dumps(alert) for alert in alerts]):
+            self.app.counters.alerts += len(alerts)
+
+    async def _now(self, feed: Feed) -> float:
+        s = self.app.settings
+        if s.clock != "event":
+            return self.app.clock.time()
+        client: Any = feed.client
+        held = await client.hget(f"{s.redis_prefix}clock", "now")
+        return float(held) if held else self.app.clock.time()
+
+    async def _explained(self, feed: Feed, alert: dict[str, object]) -> dict[str, object]:
+        if not alert["entered"]:
+            return alert
+        entity = entities.parse(str(alert["entity"]))
+        # An account's scores are where the account is, in whichever scope.
+        placed = entity.id if entity.type == "account" else str(alert["entity"])
+        (partition,) = partitions_of([placed.encode()], self.app.settings.partitions).tolist()
+        key = f"{self.app.settings.redis_prefix}changes:{partition}"
+        client: Any = feed.client
+        entries = await client.xrevrange(key, count=CHANGES_LOOKED_AT)
+        return explained(alert, [fields[b"json"] for _, fields in entries])
+
+
+def add_alerter(app: Host) -> Alerter:
+    """Add the alerter to an app; the publisher hands it what it takes."""
+    alerter = Alerter(app)
+
+    async def follow() -> None:
+        await app.follow_rules(alerter.rules, alerter.ready)
+
+    app.endless("following the rules", follow)
+    app.endless("alerting", alerter.run)
+    return alerter

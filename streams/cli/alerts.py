@@ -1,0 +1,278 @@
+"""`alerts`: rules added, listed, tried on history and removed while workers run; alerts as they come, and those not delivered."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from streams.cli.amounts import non_negative_float, positive_float, positive_int
+from streams.errors import UsageError
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.alerts.rules import Rule
+
+
+def register(subparsers: Any) -> None:
+    """Add `alerts add|list|remove|test|follow|undelivered`."""
+    parser = subparsers.add_parser("alerts", help="rules, and what they say", description="Say when a score does something.")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="add a rule", description="Add a rule; workers that run follow it within a second.")
+    _rule_options(add)
+    add.add_argument("--json", action="store_true", help="one JSON object")
+    listed = actions.add_parser("list", help="the rules", description="Print the rules.")
+    listed.add_argument("--json", action="store_true", help="one JSON array")
+    remove = actions.add_parser("remove", help="remove a rule", description="Remove a rule, and what is remembered of it.")
+    remove.add_argument("id", metavar="ID")
+    remove.add_argument("--json", action="store_true", help="one JSON object")
+    test = actions.add_parser(
+        "test",
+        help="try a rule on history",
+        description="Fold what Kafka still has of the engagements once more, from nothing, and print what a rule would have said "
+        "since a time. Accounts that are older than that begin as new ones.",
+    )
+    test.add_argument("id", metavar="ID")
+    test.add_argument("--since", required=True, metavar="TIME", help="RFC 3339, epoch seconds, or 36h, 7d ago")
+    test.add_argument("--json", action="store_true", help="one JSON object a line")
+    follow = actions.add_parser("follow", help="alerts as they come", description="Print alerts as they come; Ctrl-C ends.")
+    follow.add_argument("-n", type=positive_int, metavar="N", help="end after so many")
+    follow.add_argument("--seconds", type=positive_float, metavar="S", help="end after this long")
+    follow.add_argument("--json", action="store_true", help="one JSON object a line")
+    late = actions.add_parser("undelivered", help="what webhooks didn't take", description="Print alerts that weren't delivered.")
+    late.add_argument("-n", type=positive_int, default=20, metavar="N", help="the newest N (default 20)")
+    late.add_argument("--json", action="store_true", help="one JSON array")
+
+
+def _rule_options(add: argparse.ArgumentParser) -> None:
+    add.add_argument("kind", choices=("jump", "drop", "crosses", "top", "goal"), help="what is said")
+    who = add.add_mutually_exclusive_group()
+    who.add_argument("--account", metavar="ID", help="of one account; with --scope, inside that")
+    who.add_argument("--topic", metavar="TAG", help="of one topic")
+    who.add_argument("--campaign", metavar="ID", help="of one campaign")
+    who.add_argument("--everybody", action="store_true", help="of any account")
+    add.add_argument(
+        "--scope", metavar="SCOPE", help="of any account in all, topic:TAG or campaign:ID, or any in topics, campaigns"
+    )
+    add.add_argument("--points", type=positive_float, metavar="P", help="jump, drop: by how much (default 2) within four hours")
+    add.add_argument("--value", type=positive_float, metavar="V", help="crosses: the score; goal: the number")
+    add.add_argument("-n", type=positive_int, metavar="N", help="top: places (default 10)")
+    add.add_argument("--measure", metavar="NAME", help="goal: score, reach, posts, likes (default), shares or replies")
+    add.add_argument(
+        "--cooldown-s", type=non_negative_float, metavar="S", help="between alerts of one rule and entity (default 1800)"
+    )
+    add.add_argument("--webhook", metavar="URL", help="told of each alert; give CLOUTSTREAM_WEBHOOK_SECRET to the workers")
+    add.add_argument("--secret-file", metavar="NAME", help="sign with this file of the workers' CLOUTSTREAM_WEBHOOK_SECRETS_DIR")
+    add.add_argument("--id", metavar="ID", help="what to call the rule (default: made from what it says)")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Do one of them."""
+    actions: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
+        "add": _add, "list": _list, "remove": _remove, "test": _test, "follow": _follow, "undelivered": _undelivered
+    }  # fmt: skip
+    return actions[args.action](args, settings)
+
+
+def rule_of(args: argparse.Namespace, settings: Settings) -> Rule:
+    """Return the rule that a command line asks for.
+
+    Raises:
+        UsageError: it can't work.
+    """
+    from streams.alerts import rules
+
+    unused = {"jump": "value n measure", "drop": "value n measure", "crosses": "points n measure", "top": "points value measure"}
+    for name in unused.get(args.kind, "points n").split():
+        if getattr(args, name) is not None:
+            raise UsageError(
+                f"alerts add {args.kind}: {'-' if name == 'n' else '--'}{name} is {getattr(args, name)}; expected none"
+            )
+    if args.kind in ("crosses", "goal") and args.value is None:
+        raise UsageError(
+            f"alerts add {args.kind}: no --value given; expected the number to {'reach' if args.kind == 'goal' else 'cross'}"
+        )
+    entity, scope = _who(args)
+    given: dict[str, Any] = {
+        "value": args.value,
+        "cooldown_s": args.cooldown_s,
+        "webhook": args.webhook,
+        "secret": args.secret_file,
+    }
+    if args.kind in ("jump", "drop"):
+        given["points"] = args.points or 2.0
+    elif args.kind == "top":
+        given["n"] = args.n or 10
+    elif args.kind == "goal":
+        given["measure"] = args.measure or "likes"
+    stated = {name: value for name, value in given.items() if value is not None}
+    rule = rules.Rule(id=args.id or "", kind=args.kind, entity=entity, scope=scope, **stated)
+    if rule.webhook:
+        from streams.alerts.addresses import check_url, private_hosts_of
+
+        check_url(rule.webhook, private_hosts_of(settings))
+    elif rule.secret:
+        raise UsageError("alerts add: --secret-file without --webhook; expected both, or neither")
+    return rules.checked(rule if rule.id else rules.named(rule))
+
+
+def _who(args: argparse.Namespace) -> tuple[str, str]:
+    """Return the entity or the scope that is watched, the other empty."""
+    from streams import entities
+
+    if args.account is not None:
+        account = entities.account(args.account)
+        return (f"{account}@{args.scope}" if args.scope and args.scope != "all" else account), ""
+    if args.topic is not None and args.scope is None:
+        return entities.topic(args.topic), ""
+    if args.campaign is not None and args.scope is None:
+        return "campaign:" + entities.encode_id(args.campaign), ""
+    if (args.everybody or args.scope is not None) and args.topic is None and args.campaign is None:
+        return "", args.scope or "all"
+    raise UsageError(
+        "alerts add: whom is it about? expected --account ID, --topic TAG, --campaign ID, --scope SCOPE or --everybody"
+    )
+
+
+def _add(args: argparse.Namespace, settings: Settings) -> int:
+    from streams.alerts.rules import described
+    from streams.alerts.topic import write_rule
+    from streams.cli.output import console, print_json, printable
+
+    rule = rule_of(args, settings)
+    write_rule(settings, rule.id, rule)
+    if args.json:
+        print_json(_shown(rule))
+    else:
+        console().print(f"{rule.id}: {printable(described(rule))}", soft_wrap=True)
+    return 0
+
+
+def _shown(rule: Rule) -> dict[str, Any]:
+    """Return a rule as printed; of its webhook the host only, the rest may hold a password."""
+    from urllib.parse import urlsplit
+
+    import msgspec
+
+    shown = {name: value for name, value in msgspec.structs.asdict(rule).items() if value and name != "format"}
+    return {**shown, **({"webhook": urlsplit(rule.webhook).hostname} if rule.webhook else {})}
+
+
+def _list(args: argparse.Namespace, settings: Settings) -> int:
+    from rich.table import Table
+    from rich.text import Text
+
+    from streams.alerts.rules import described
+    from streams.alerts.topic import read_rules
+    from streams.cli.output import console, print_json, printable
+
+    rules = sorted(read_rules(settings).by_id.values(), key=lambda rule: rule.id)
+    if args.json:
+        print_json([_shown(rule) for rule in rules])
+        return 0
+    if not rules:
+        console().print("no rules; `cloutstream alerts add --help` says how to add one")
+        return 0
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("id", "says when", "webhook", "cool-down"):
+        table.add_column(name, overflow="fold")
+    for rule in rules:
+        shown = _shown(rule)
+        cells = (rule.id, described(rule), str(shown.get("webhook", "")), f"{rule.cooldown_s:g} s")
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    console().print(table)
+    return 0
+
+
+def _remove(args: argparse.Namespace, settings: Settings) -> int:
+    from streams.alerts.topic import read_rules, write_rule
+    from streams.cli.output import console, print_json
+    from streams.redis.alerts import forget_rule
+    from streams.redis.client import session
+
+    _find(args.id, read_rules(settings).by_id)
+    write_rule(settings, args.id, None)
+    with session(settings) as client:
+        forget_rule(settings, client, args.id)
+    if args.json:
+        print_json({"removed": args.id})
+    else:
+        console().print(f"{args.id}: removed")
+    return 0
+
+
+def _find(rule_id: str, rules: dict[str, Rule]) -> Rule:
+    if rule_id not in rules:
+        raise UsageError(f"no rule {rule_id!r}; `cloutstream alerts list` shows what there is")
+    return rules[rule_id]
+
+
+def _test(args: argparse.Namespace, settings: Settings) -> int:
+    from streams.alerts.history import would_have_said
+    from streams.alerts.telling import told
+    from streams.alerts.topic import read_rules
+    from streams.cli.output import console, print_json, printable
+    from streams.cli.progress import bar
+    from streams.cli.times import ago_or_at
+
+    since_s = ago_or_at(args.since, time.time())
+    rule = _find(args.id, read_rules(settings).by_id)
+    said = 0
+    with bar("folding") as show:
+        for alert in would_have_said(settings, rule, since_s, progress=show):
+            said += 1
+            if args.json:
+                print_json(alert)
+            else:
+                console().print(f"{_time(alert['at'])}  {printable(told(alert))}", soft_wrap=True)
+    if not args.json:
+        console(to_stderr=True).print(f"{said:,} alerts")
+    return 0
+
+
+def _follow(args: argparse.Namespace, settings: Settings) -> int:
+    from streams.alerts.telling import told
+    from streams.cli.output import console, print_json, printable
+    from streams.redis.alerts import following
+    from streams.redis.client import session
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_s = float("inf") if args.seconds is None else time.monotonic() + args.seconds
+    seen = 0
+    with session(settings) as client:
+        for alert in following(settings, client, lambda: time.monotonic() >= end_s):
+            seen += 1
+            if args.json:
+                print_json(alert)
+            else:
+                console().print(f"{_time(alert['at'])}  {printable(told(alert))}", soft_wrap=True)
+            if seen == args.n:
+                break
+    return 0
+
+
+def _undelivered(args: argparse.Namespace, settings: Settings) -> int:
+    from streams.alerts.telling import told
+    from streams.cli.output import console, print_json, printable
+    from streams.redis.alerts import newest
+    from streams.redis.client import session
+
+    with session(settings) as client:
+        alerts = newest(settings, client, args.n, "alerts:undelivered")
+    if args.json:
+        print_json(alerts)
+        return 0
+    if not alerts:
+        console().print("every alert was delivered, or none was to be")
+    for alert in alerts:
+        line = f"{_time(alert['at'])}  {alert['rule']}: {told(alert)} -- {alert['why']}, {alert['attempts']} attempts"
+        console().print(printable(line), soft_wrap=True)
+    return 0
+
+
+def _time(at_s: float) -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S}" if 0 <= at_s < 253402300800 else str(at_s)
