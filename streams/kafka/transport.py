@@ -231,6 +231,12 @@ class BatchConsumer(driver.Consumer):
         self._unacked_messages.discard(message)
         return True
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Look for nothing: Faust goes by what becomes of single messages, and after minutes would log that nothing flows.
+
+        `agents/guard.py` sees partitions that stand still, `agents/watchdog.py` the worker.
+        """
+
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         """Commit; offsets whose commit failed don't count as committed, as they do with Faust: it would be tried no more."""
         before = {tp: self._committed_offset[tp] for tp in offsets}

@@ -148,6 +148,15 @@ async def test_offsets_whose_commit_failed_do_not_count_as_committed(monkeypatch
     assert held.committed(TP("t", 0)) == 9
 
 
+def test_faust_does_not_say_that_nothing_flows() -> None:
+    from streams.kafka.transport import BatchConsumer
+
+    ours = f"BatchConsumer.verify_event_path in {TRANSPORT}"
+    must_say(consumer.Consumer.verify_all_partitions_active, "self.verify_event_path(now, tp)", ours)
+    held: Any = BatchConsumer.__new__(BatchConsumer)  # without the thread that Faust's would ask
+    held.verify_event_path(1e9, TP("t", 0))
+
+
 def test_a_message_is_made_from_these_fields_in_this_order() -> None:
     names = parameters(ConsumerMessage.__init__)
     expected = [
