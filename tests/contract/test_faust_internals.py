@@ -132,7 +132,8 @@ def test_an_offset_is_committed_only_when_it_is_higher() -> None:
 
 async def test_offsets_whose_commit_failed_do_not_count_as_committed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused(_self: Any, offsets: Any, _new: bool) -> bool:
-        held._committed_offset.update(offsets)  # as Faust does in either case: see the line below
+        # As Faust does in either case (see the line below), but for partitions that were revoked.
+        held._committed_offset.update({tp: offset for tp, offset in offsets.items() if tp.partition < 2})
         return offsets[TP("t", 0)] == 9
 
     from streams.kafka.transport import BatchConsumer
@@ -142,8 +143,9 @@ async def test_offsets_whose_commit_failed_do_not_count_as_committed(monkeypatch
     monkeypatch.setattr(consumer.Consumer, "_commit_offsets", refused)
     held: Any = BatchConsumer.__new__(BatchConsumer)
     held._committed_offset = defaultdict(lambda: None, {TP("t", 0): 7})
-    assert not await held._commit_offsets({TP("t", 0): 8, TP("t", 1): 3})
+    assert not await held._commit_offsets({TP("t", 0): 8, TP("t", 1): 3, TP("t", 2): 5})
     assert (held.committed(TP("t", 0)), held.committed(TP("t", 1))) == (7, 0)
+    assert TP("t", 2) not in held._committed_offset
     assert await held._commit_offsets({TP("t", 0): 9})
     assert held.committed(TP("t", 0)) == 9
 
