@@ -10,7 +10,6 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
@@ -84,13 +83,6 @@ def _hosts(value: str) -> bool:
 def _listening(value: str) -> bool:
     host, _, port = value.rpartition(":")
     return not value or (bool(host) and port.isascii() and port.isdigit() and int(port) < 65536)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
-    except ValueError:  # another name: it may resolve to anything
-        return False
 
 
 @dataclass(frozen=True, kw_only=True)

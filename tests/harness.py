@@ -167,14 +167,19 @@ class Deployment:
         self.reader = Reader(settings, self.client)
         self.workers: list[Worker] = []
         self.source = ROOT  # of workers started from now on
-        self._admin = admin(settings)
+        self._admin: Any = None
 
     def close(self) -> None:
         """Leave no worker and no connection behind."""
         for worker in self.workers:
             worker.close()
         self.client.close()
-        self._admin.close()
+        self._forget_admin()
+
+    def _forget_admin(self) -> None:
+        if self._admin is not None:
+            self._admin.close()
+        self._admin = None
 
     def start(self) -> Worker:
         """Start one more worker."""
@@ -210,19 +215,22 @@ class Deployment:
 
     def committed(self) -> dict[tuple[str, int], int]:
         """Return the consumer group's committed offset of each (topic, partition) that has one."""
+        self._admin = self._admin or admin(self.settings)
         try:
             groups = self._admin.list_group_offsets(self.settings.app_id)
         except KafkaError:
-            # It goes on asking the broker that was the group's coordinator.
-            self._admin.close()
-            self._admin = admin(self.settings)
+            self._forget_admin()  # it would go on asking the broker that was the group's coordinator
             raise
         offsets = groups.get(self.settings.app_id, {})
         return {(tp.topic, tp.partition): at.offset for tp, at in offsets.items() if at.offset >= 0}
 
+    def ends(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+        """Return the end of each (topic, partition)."""
+        return {(topic, p): end for topic in topics for p, end in end_offsets(self.settings, topic).items()}
+
     def wait_until_committed(self, *topics: str, timeout_s: float = READY_S) -> None:
         """Wait until everything that is in `topics` now is committed; needs no Redis."""
-        ends = {(topic, p): end for topic in topics for p, end in end_offsets(self.settings, topic).items()}
+        ends = self.ends(topics)
 
         def is_committed() -> bool:
             committed = self.committed()

@@ -231,12 +231,20 @@ class BatchConsumer(driver.Consumer):
         self._unacked_messages.discard(message)
         return True
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Look for nothing: Faust goes by what becomes of single messages, and after minutes would log that nothing flows.
+
+        `agents/guard.py` sees partitions that stand still, `agents/watchdog.py` the worker.
+        """
+
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         """Commit; offsets whose commit failed don't count as committed, as they do with Faust: it would be tried no more."""
-        before = {tp: self._committed_offset[tp] for tp in offsets}
+        before = {tp: self._committed_offset.get(tp) for tp in offsets}
         did_commit = await super()._commit_offsets(offsets, start_new_transaction)
         if not did_commit:
-            self._committed_offset.update(before)
+            # Only what Faust noted just now: a partition may have been revoked meanwhile, and is forgotten.
+            noted = [tp for tp, offset in offsets.items() if self._committed_offset.get(tp) == offset]
+            self._committed_offset.update({tp: before[tp] for tp in noted})
         return did_commit
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -52,6 +52,17 @@ class Supervised(Deployment):
         with contextlib.suppress(KafkaError, CloutstreamError, OSError):
             self._known = super().committed()
         return self._known
+
+    def ends(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+        """Return the ends as soon as Kafka can tell them: after it was away it knows of no broker for a moment."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return super().ends(topics)
+            except CloutstreamError:
+                if time.monotonic() > until:
+                    raise
+                self.pass_time(0.2)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, as a supervisor."""

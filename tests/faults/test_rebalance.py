@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 
-from harness import Load, deployment, lively_events, send
+from harness import Load, deployment, lively
 
 from streams.settings import Settings
 
-EVENTS, RATE = 40_000, 2_000.0
+LEAST, RATE = 40_000, 2_000.0
 
 
 def test_workers_that_join_and_leave_under_load_share_the_partitions_and_count_each_event_once(settings: Settings) -> None:
     everything = list(range(settings.partitions))
-    events = lively_events(EVENTS, 11, time.time() - 86_400)
     with deployment(settings, workers=1) as running:
         first = running.workers[0]
-        send(settings, events[:500])
+        load = Load(settings, lively(11, time.time() - 86_400), RATE, least=LEAST)
         running.wait_for(lambda: running.position() > 0, "first position")
-        load = Load(settings, events[500:], RATE)
         assert first.owned == everything
 
         second = running.start()
@@ -26,7 +24,6 @@ def test_workers_that_join_and_leave_under_load_share_the_partitions_and_count_e
         assert first.owned, "the newcomer took everything"
         taken = running.position()
         running.wait_for(lambda: running.position() > taken, "progress of two workers")
-        assert not load.is_done
 
         assert running.stop(second) == 0
         running.wait_for(lambda: first.owned == everything, "the partitions of the one that left")
@@ -38,6 +35,6 @@ def test_workers_that_join_and_leave_under_load_share_the_partitions_and_count_e
         load.finish()
         running.settle()
         report = running.assert_equal()
-        assert report.events == EVENTS
+        assert report.events == load.sent
         assert report.outcomes["published"] == report.outcomes["recounted"]
         assert running.stop(third) == 0

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,13 +17,12 @@ from streams.kafka.topics import create_topics
 from streams.settings import PREFIX, Settings
 
 CONFIGURATION, UNAVAILABLE = 78, 69
-LIMIT_S = 10.0
+HANGS_S = 60.0
 
 
 def refused(settings: Settings, expected: int, *arguments: str, **variables: str) -> str:
     """Start a worker that must end by itself with `expected`; return the one line it says."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    begun = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-m", "streams", "worker", *arguments],
         cwd=ROOT,
@@ -32,11 +30,9 @@ def refused(settings: Settings, expected: int, *arguments: str, **variables: str
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=3 * LIMIT_S,
+        timeout=HANGS_S,
     )
-    took_s = time.monotonic() - begun
     assert (expected, "") == (ended.returncode, ended.stdout), ended.stderr
-    assert took_s < LIMIT_S
     lines = ended.stderr.splitlines()
     assert len(lines) == 1, ended.stderr
     assert lines[0].startswith("cloutstream: ")

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,8 @@ from streams.kafka.probe import API_VERSIONS_REQUEST
 HERE = Path(__file__).parent
 JARS = HERE.parent.parent / ".services" / "kafka"
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+POM = HERE / "pom.xml"
+_fetching = threading.Lock()
 _CLUSTER_ID = "Cloutstream0000000TestA"[:22]
 OLDEST_JAVA = 17
 
@@ -32,20 +35,32 @@ def jars() -> Path:
         ConfigurationError: Java or Maven is missing, or Maven couldn't fetch them.
     """
     java()
-    wanted = HERE / "pom.xml"
-    stamp = JARS / wanted.name
-    if stamp.exists() and stamp.read_bytes() == wanted.read_bytes():
-        return JARS
+    with _fetching:  # the brokers of a cluster start side by side
+        if not _are_current():
+            _fetch()
+    return JARS
+
+
+def _are_current() -> bool:
+    stamp = JARS / POM.name
+    return stamp.exists() and stamp.read_bytes() == POM.read_bytes()
+
+
+def _fetch() -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise ConfigurationError("Maven is not installed, which fetches Apache Kafka; run: apt-get install maven")
-    shutil.rmtree(JARS, ignore_errors=True)
-    command = [maven, "-q", "-B", "-f", str(wanted), _COPY, "-DincludeScope=runtime", f"-DoutputDirectory={JARS}"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    if said.returncode:
-        raise ConfigurationError(f"Maven couldn't fetch Apache Kafka; it said: {said.stdout[-800:].strip()}")
-    shutil.copy(wanted, stamp)
-    return JARS
+    JARS.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=JARS.parent) as folder:
+        fetched = Path(folder) / JARS.name
+        command = [maven, "-q", "-B", "-f", str(POM), _COPY, "-DincludeScope=runtime", f"-DoutputDirectory={fetched}"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        if said.returncode:
+            raise ConfigurationError(f"Maven couldn't fetch Apache Kafka; it said: {said.stdout[-800:].strip()}")
+        shutil.copy(POM, fetched)
+        if not _are_current():  # another process may have been quicker
+            shutil.rmtree(JARS, ignore_errors=True)
+            fetched.rename(JARS)
 
 
 def java() -> str:
