@@ -65,6 +65,21 @@ class Cursor(Generic[T]):
         }
         self._read, self.is_placed = dict(self._handed), True
 
+    def checking(self) -> list[tuple[Any, ...]]:
+        """Return the commands whose replies `has_gap` takes: the oldest entry that is left of each stream."""
+        return [("XRANGE", self._prefix + name, "-", "+", "COUNT", 1) for name in self._names]
+
+    def has_gap(self, replies: Sequence[Any]) -> bool:
+        """Return whether entries may have gone before they were read.
+
+        They can't have while the entry read last, or an older one, is still there.
+        """
+        for name, oldest in zip(self._names, replies, strict=True):
+            read = _number(self._read[name])
+            if read > _number(OLDEST) and (not oldest or _number(oldest[0][0].decode()) > read):
+                return True
+        return False
+
     def reading(self, block_s: float) -> tuple[Any, ...]:
         """Return the command whose reply `take` takes; it waits up to `block_s` for the first entry."""
         block = ("BLOCK", max(1, round(block_s * 1000))) if block_s > 0 else ()  # 0 would wait for ever
@@ -96,3 +111,9 @@ class Cursor(Generic[T]):
             name, self._handed[name], item = self._waiting.popleft()
             if item is not None:
                 yield item
+
+
+def _number(entry_id: str) -> tuple[int, int]:
+    """Return an id as what it is ordered by."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)
