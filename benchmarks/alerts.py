@@ -32,7 +32,8 @@ WINDOW_S = 120.0
 ATTENTION_S = 1800.0  # half of a post's engagements come within it
 EVENTS_PER_ACCOUNT_DAY = 15.0
 QUIET_DAYS = 2  # before the first burst: trust grows with the days an account was seen on
-TIMES, LEAST_PEOPLE = (20.0, 60.0), 100  # of what a post usually draws
+KNOWN_S = DAY_S  # of an account that was first seen later nobody knows what is usual
+TIMES, LEAST_PEOPLE = (20.0, 60.0), 200  # of what a post usually draws
 WEIGHT = 0.2  # of an engagement in a network so young, about
 FOUND_WITHIN_S = DAY_S
 JUMP = Rule(id="jump", kind="jump", scope="all", points=2.0)
@@ -68,13 +69,14 @@ class _Network:
             self._records += 1
         return alerts
 
-    def usual_people(self, name: str) -> float:
-        """Return about how many people a post of an account draws; 0 for one that never was engaged with."""
+    def usual_people(self, name: str, now_s: float) -> float | None:
+        """Return about how many people a post of an account draws; None for one that wasn't known a day ago."""
         table = self._trial.table
         (row,) = table.find(*hash_names([account(name).encode()]))
-        if row < 0 or table.rows["made"][row] <= 0:
-            return 0.0
-        return float(table.rows["engaged"][row] / table.rows["made"][row]) / WEIGHT
+        if row < 0 or now_s - table.past["since"][row] < KNOWN_S:
+            return None
+        made = float(table.rows["made"][row])
+        return float(table.rows["engaged"][row]) / made / WEIGHT if made > 0 else 0.0
 
 
 def simulated(accounts: int, days: float, bursts_per_day: float, seed: int) -> Found:
@@ -95,8 +97,11 @@ def simulated(accounts: int, days: float, bursts_per_day: float, seed: int) -> F
             for _ in range(int(rng.poisson(bursts_per_day * WINDOW_S / DAY_S))):
                 name = population.names[int(rng.integers(accounts))]
                 times = math.exp(rng.uniform(math.log(TIMES[0]), math.log(TIMES[1])))
-                people = max(LEAST_PEOPLE, int(times * network.usual_people(name)))
-                if account(name) not in begun and people <= accounts // 2:  # of a post that ever more read nobody is left
+                usual = network.usual_people(name, batch.until)
+                if usual is None or account(name) in begun:
+                    continue
+                people = max(LEAST_PEOPLE, int(times * usual))
+                if people <= accounts // 2:  # more wouldn't be a network
                     begun[account(name)] = batch.until
                     for event in _burst(name, people, batch.until, population, rng):
                         heapq.heappush(waiting, event)
