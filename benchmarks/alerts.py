@@ -33,7 +33,7 @@ ATTENTION_S = 1800.0  # half of a post's engagements come within it
 EVENTS_PER_ACCOUNT_DAY = 15.0
 QUIET_DAYS = 2  # before the first burst: trust grows with the days an account was seen on
 KNOWN_S = DAY_S  # of an account that was first seen later nobody knows what is usual
-TIMES, LEAST_PEOPLE = (20.0, 60.0), 200  # of what a post usually draws
+TIMES, LEAST_PEOPLE = (30.0, 60.0), 200  # of what a post usually draws
 WEIGHT = 0.2  # of an engagement in a network so young, about
 FOUND_WITHIN_S = DAY_S
 JUMP = Rule(id="jump", kind="jump", scope="all", points=2.0)
