@@ -14,6 +14,8 @@ from streams.intake.take import Taken
 # Upper bounds, s: live events are published within fractions of a second, replayed ones are days old.
 AGE_BOUNDS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)
 
+DELIVERY_OUTCOMES = ("delivered", "failed", "undelivered")
+
 
 class Ages:
     """How old events were when they were published: how many up to each of `AGE_BOUNDS_S`, and the sum, s."""

@@ -14,7 +14,7 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from agents.app import CloutstreamApp
-from agents.counters import AGE_BOUNDS_S, Ages
+from agents.counters import AGE_BOUNDS_S, DELIVERY_OUTCOMES, Ages
 from agents.health import conditions, recovery_remaining_records
 from agents.lag import lag_messages
 from agents.publisher import Publisher
@@ -49,6 +49,11 @@ def _work(app: CloutstreamApp) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "cloutstream_last_commit_timestamp_seconds", "When a commit last succeeded, or the process began.",
         value=counters.committed_at_s,
+    )  # fmt: skip
+    yield CounterMetricFamily("cloutstream_alerts", "Alerts written to Redis.", value=counters.alerts)
+    yield _counter(
+        "cloutstream_alert_deliveries", "Calls of webhooks, and alerts given up.",
+        "outcome", {name: counters.deliveries[name] for name in DELIVERY_OUTCOMES},
     )  # fmt: skip
     yield CounterMetricFamily("cloutstream_rebalances", "Rebalances this process took part in.", value=app.rebalancing_count)
     yield CounterMetricFamily(

@@ -57,7 +57,7 @@ class Trial:
 
     def __init__(self, settings: Settings, rule: Rule) -> None:
         self._settings, self._rule = settings, rule
-        self._table = EntityRows(settings)
+        self.table = EntityRows(settings)
         self._held: dict[str, Alert] = {}
         self._board: dict[str, float] = {}
         self._taken = b""
@@ -65,7 +65,7 @@ class Trial:
 
     def take(self, record: Engagements, offset: int, partition: int) -> Iterable[dict[str, Any]]:
         """Fold a record; return alerts when a step is over."""
-        fold(self._table, [record], [offset], [partition])
+        fold(self.table, [record], [offset], [partition])
         self._now_s = max(self._now_s, float(record.at.max(initial=0.0)))
         return self.step() if self._now_s - self._stepped_at_s >= STEP_S else ()
 
@@ -73,7 +73,7 @@ class Trial:
         """Flush, and return what the rule says of it."""
         self._stepped_at_s = self._now_s
         said: list[dict[str, Any]] = []
-        for piece in flush_pieces(self._table, self._table.partitions):
+        for piece in flush_pieces(self.table, self.table.partitions):
             for record in piece.scores:
                 if self._rule.kind == "top":
                     self._place(record)

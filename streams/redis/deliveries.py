@@ -66,7 +66,7 @@ class Deliveries:
                 if not consumer["pending"] and consumer["idle"] > GONE_AFTER_S * 1000:
                     await self._client.xgroup_delconsumer(self._key, GROUP, consumer["name"])
         except redis.ResponseError as e:
-            if not str(e).startswith(("NOGROUP", "ERR no such key")):
+            if not str(e).startswith(("NOGROUP", "no such key")):
                 raise
             return []
         return _deliveries(answer[1])

@@ -60,7 +60,7 @@ class Feed:
         """Replace what a board was taken for and write what is said of it; return False when somebody else was quicker."""
         s = self._settings
         said = msgspec.msgpack.encode([event.decode() for event in events])
-        return bool(await self._top(args=[s.redis_prefix, rule, before, now, s.alerts_maxlen, said]))
+        return bool(await self._top(args=[s.redis_prefix, rule, before.decode(), now.decode(), s.alerts_maxlen, said]))
 
     async def taken_top(self, rule: str) -> bytes:
         """Return what a board was taken for last, empty at first."""

@@ -94,7 +94,8 @@ def settle_surges(table: EntityRows) -> None:
     """Begin, go on with and end surges by what was noted since the last flush."""
     if not table.noted:
         return
-    rows, place = distinct_numbers(np.concatenate([n.row for n in table.noted]), len(table.rows))
+    # Not by marking them in a column of the table, which may be far longer than what was touched.
+    rows, place = np.unique(np.concatenate([n.row for n in table.noted]), return_inverse=True)
     if not len(rows):
         return
     rising = judge(table, rows).z > alerting.CLEAR_Z

@@ -100,7 +100,8 @@ def test_a_wrong_number_of_partitions_is_named_with_what_was_found_and_expected(
 
 def test_changelogs_and_scores_are_compacted_and_nothing_else_is(settings: Settings) -> None:
     compacted = {spec.name for spec in topic_specs(settings) if spec.is_compacted}
-    assert {settings.scores_topic, settings.actors_changelog, settings.entities_changelog} == compacted
+    changelogs = {settings.actors_changelog, settings.entities_changelog}
+    assert {settings.scores_topic, settings.rules_topic, *changelogs} == compacted
 
 
 def test_rows_in_the_changelogs_are_safe_from_compaction_for_an_hour(settings: Settings) -> None:

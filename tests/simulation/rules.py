@@ -10,6 +10,7 @@ from streams.alerts.rules import Rule, checked
 CROSSED, LIKES = 3.0, 4
 RULES = [
     checked(Rule(id="crosses", kind="crosses", scope="all", value=CROSSED, cooldown_s=0.0)),
+    checked(Rule(id="top", kind="top", scope="all", n=2, cooldown_s=0.0)),
     checked(Rule(id="goal", kind="goal", entity="account:p0", measure="likes", value=LIKES)),
 ]
 

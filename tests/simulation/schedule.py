@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from faust.types import TP
 
+import agents.alerter
 import agents.fetched
 import agents.intake
 import agents.publisher
@@ -74,7 +75,11 @@ _SMALL = (
     (streams.events.duplicates, "WINDOW", 24),
     (streams.verify.inputs, "DUPLICATE_WINDOW", 24),
 )
-_ALWAYS = ((agents.scorer, "MARKER_REFRESH_S", MARKER_REFRESH_S), (agents.intake, "MARKER_REFRESH_S", MARKER_REFRESH_S))
+_ALWAYS = (
+    (agents.scorer, "MARKER_REFRESH_S", MARKER_REFRESH_S),
+    (agents.intake, "MARKER_REFRESH_S", MARKER_REFRESH_S),
+    (agents.alerter, "LOOK_INTERVAL_S", 0.1),
+)
 
 
 @contextlib.contextmanager

@@ -152,6 +152,14 @@ class Store:
             del self.data[key]
         return int(gone)
 
+    def _zrange(self, key: str, first: int, last: int) -> list[tuple[bytes, float]]:
+        best = sorted(self.data.get(key, {}).items(), key=lambda item: (item[1], item[0]), reverse=True)
+        return [(member.encode(), score) for member, score in best[first : last + 1]]
+
+    def _xrevrange(self, key: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        newest = self.data.get(key, [])[: -count - 1 : -1]
+        return [(b"%d-0" % number, {b"json": value.encode()}) for number, value in newest]
+
     def _sadd(self, key: str, *members: Any) -> int:
         held = self.data.setdefault(key, set())
         before = len(held)
@@ -255,6 +263,16 @@ class Client:
 
     async def set(self, key: str, value: str, nx: bool = False) -> Any:
         return (await self.run([("setnx" if nx else "set", key, value)]))[0]
+
+    async def zrange(self, key: str, first: int, last: int, desc: bool, withscores: bool) -> list[tuple[bytes, float]]:
+        assert desc
+        assert withscores
+        found: list[tuple[bytes, float]] = (await self.run([("zrange", key, first, last)]))[0]
+        return found
+
+    async def xrevrange(self, key: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        found: list[tuple[bytes, dict[bytes, bytes]]] = (await self.run([("xrevrange", key, count)]))[0]
+        return found
 
     async def sadd(self, key: str, *members: Any) -> Any:
         return (await self.run([("sadd", key, *members)]))[0]

@@ -49,6 +49,7 @@ class Watch:
         self.told: dict[str, dict[str, Any]] = {}  # entity -> the last change event
         self._alerted: dict[tuple[str, str], int] = {}  # rule and entity -> highest version of an alert
         self._alert_ids: set[str] = set()  # since the last wipe
+        self._stands: dict[str, bool] = {}  # entity -> whether it entered the first places last, or left; since the last wipe
         self._by_topic = {
             self._settings.engagements_topic: self._engagements,
             self._settings.scores_topic: self._score,
@@ -184,11 +185,17 @@ class Watch:
         self._seen["feed"].clear()
         self.told.clear()
         self._alert_ids.clear()
+        self._stands.clear()
 
     def _saw_alert(self, alert: dict[str, Any]) -> None:
         if alert["id"] in self._alert_ids:
             raise Violation(f"alert {alert['id']} of rule {alert['rule']} and {alert['entity']} was written twice")
         self._alert_ids.add(alert["id"])
+        if alert["kind"] == "top":
+            if self._stands.get(alert["entity"]) is alert["entered"]:
+                raise Violation(f"{alert['entity']} was alerted to have entered or left twice in a row: {alert}")
+            self._stands[alert["entity"]] = alert["entered"]
+            return
         key = alert["rule"], alert["entity"]
         self._alerted[key] = max(self._alerted.get(key, -1), alert["ver"])
 

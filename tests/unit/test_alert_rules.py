@@ -10,7 +10,7 @@ import pytest
 from streams.alerts.rules import FORMAT, Rule, Rules, decode, encode
 from streams.alerts.topic import apply
 from streams.cli import build_parser
-from streams.cli.alerts import rule_of
+from streams.cli.rule_line import rule_of
 from streams.cli.times import ago_or_at
 from streams.errors import UsageError
 from streams.settings import Settings

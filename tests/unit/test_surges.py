@@ -115,7 +115,7 @@ def test_neither_fakes_nor_a_handful_of_people_make_a_surge(story: Story, trust:
 def test_a_surge_ends_when_it_is_over_and_the_next_is_another(story: Story) -> None:
     told = []
     for day in (10, 11):
-        story.engage(day * 24 * HOUR_S, 80)
+        story.engage(day * 24 * HOUR_S, 80 if day == 10 else 400)
         change = story.flush()
         assert change is not None
         told += change["surge"]
@@ -128,7 +128,7 @@ def test_a_surge_ends_when_it_is_over_and_the_next_is_another(story: Story) -> N
 
 def test_a_change_is_told_when_a_surge_has_its_people_however_little_the_score_moved_since_the_last(story: Story) -> None:
     at_s = 10 * 24 * HOUR_S
-    story.engage(at_s, 200, trust=0.2)  # moves the score, by people who aren't trusted
+    story.engage(at_s, 600, trust=0.2)  # moves the score, by people who aren't trusted
     assert story.flush() is not None
     for n in range(6):
         story.engage(at_s + n, 1, LIKE, trust=0.25)
