@@ -4,7 +4,8 @@
     engagements -> scorer    fold, score, decide what changed        -> scores
     scores      -> publisher coalesce, write                         -> Redis
 
-`flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent;
+`control` follows what is defined meanwhile, which intake counts by. `flusher` makes what intake and scorer hold durable on a
+tick; `guard` asks again for what got lost on the way to an agent;
 `ownership` has the life of a partition. `host` is what agents need of the process they run in, `app` that process with Faust.
 `worker` is the process around it: `health` and `metrics` read how it is, `operations` tells it over HTTP, and `watchdog` ends it
 when it stands still.
@@ -13,6 +14,7 @@ when it stands still.
 from __future__ import annotations
 
 from agents.app import CloutstreamApp, create_app
+from agents.control import add_control
 from agents.flusher import add_flusher
 from agents.guard import add_guard
 from agents.host import Host
@@ -32,6 +34,7 @@ def build(settings: Settings) -> CloutstreamApp:
 
 def add_agents(app: Host) -> Publisher:
     """Add all agents to a host, connected as the flow is; return the last of them."""
+    add_control(app)
     intake = add_intake(app)
     scorer = add_scorer(app)
     add_flusher(app, intake, scorer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -15,6 +15,8 @@ from faust.types import TP
 from prometheus_client.core import Metric
 
 from agents.ownership import Ownership
+from streams.control.following import follow
+from streams.control.state import Fetched
 from streams.kafka.bulk import BulkProducer
 from streams.kafka.gap import read_gap
 from streams.redis.writer import Writer
@@ -82,6 +84,10 @@ class CloutstreamApp(Ownership, faust.App):
     def new_writer(self) -> Writer:
         """Return a connection to Redis."""
         return Writer(self.settings)
+
+    def follow_control(self) -> AsyncIterator[Fetched]:
+        """Yield what fetches of the control topic bring, from its beginning and for ever."""
+        return follow(self.settings)
 
     def on_committed(self) -> None:
         """Note a commit that succeeded; the transport calls it."""

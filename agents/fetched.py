@@ -52,19 +52,22 @@ class Fetched:
     def round(self) -> list[Range]:
         """Return the next round's ranges of owned partitions, cut where it is full; what was taken before is forgotten.
 
-        Where something before a range is missing, the partition is fetched again from there.
+        Where something before a range is missing, the partition is fetched again from there. What is newer than what is known of
+        the control topic waits: it may count for something that isn't known yet.
         """
         batch: list[Range] = []
         positions: dict[TP, int] = {}
         room = ROUND_EVENTS
         kept: list[Range] = []
+        held: set[TP] = set()
+        until_ms = self._app.control.takes_until_ms
         for content in self._waiting:
             tp = TP(content.topic, content.partition)
             if tp.partition not in self._app.owned:
                 # Between two assignments it may yet be owned; after that it is another worker's.
                 kept += [] if self._app.owned else [content]
                 continue
-            if not room:
+            if not room or tp in held:
                 kept.append(content)
                 continue
             position = positions.get(tp, self._position(tp))
@@ -74,6 +77,10 @@ class Fetched:
             self.lag_messages[tp] = max(0, (self._app.consumer.highwater(tp) or 0) - content.offsets[-1] - 1)
             first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
             last = min(first + room, len(content))
+            known = _known(content.timestamps_ms, first, last, until_ms)
+            if known < last:
+                last = known
+                held.add(tp)
             if last < len(content):
                 kept.append(content.part(last, len(content)))
             if first < last:
@@ -81,8 +88,16 @@ class Fetched:
                 positions[tp] = content.offsets[last - 1] + 1
                 room -= last - first
         self._waiting = kept
+        self._app.control.is_waited_for = bool(held)
         self._has_room.set()
         return batch
 
     def _position(self, tp: TP) -> int:
         return self._app.actor_rows.inputs(tp.partition).source(tp.topic).position
+
+
+def _known(timestamps_ms: list[int], first: int, last: int, until_ms: float) -> int:
+    """Return where the first of records first..last-1 is that the broker took after a time; `last` where none is."""
+    if first >= last or max(timestamps_ms[first:last]) <= until_ms:
+        return last
+    return next(i for i in range(first, last) if timestamps_ms[i] > until_ms)

@@ -7,13 +7,15 @@ is a log in memory, a clock that a seed moves, and a store that fails on purpose
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol, TypeVar
 
 from faust.types import TP
 
+from agents.control import Control
 from agents.counters import Counters
 from agents.turns import Clock, Turns
+from streams.control.state import Fetched
 from streams.kafka.bulk import Acknowledged, Headers
 from streams.kafka.durable import DurableOffsets
 from streams.redis.writer import Writer
@@ -80,6 +82,7 @@ class Host(Protocol):
 
     settings: Settings
     clock: Clock
+    control: Control
     counters: Counters
     durable: DurableOffsets
     owned: set[int]
@@ -112,6 +115,9 @@ class Host(Protocol):
 
     def new_writer(self) -> Writer:
         """Return a connection to Redis."""
+
+    def follow_control(self) -> AsyncIterator[Fetched]:
+        """Yield what fetches of the control topic bring, from its beginning and for ever."""
 
     def ranges(self, *names: str) -> Any:
         """Return the topic of fetched ranges of `names`, for `agent`."""

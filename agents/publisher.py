@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import redis
 from faust.types import TP
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class Publisher:
         self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
         self._noted_at = 0.0
         self._counted_rebuild = ""
+        self._told_revision = 0  # of the control topic: which campaigns Redis was told
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
@@ -171,6 +173,7 @@ class Publisher:
                     await asyncio.sleep(0)
                 await writer.rebuilt(p)
                 pending.rebuilt = token
+        await self._tell_campaigns(writer)
         await writer.finish(f"{self.app.clock.time():.3f}")
 
     async def _note(self, writer: Writer) -> None:
@@ -191,8 +194,17 @@ class Publisher:
             await writer.note(p, stats, pending.written)
         if watermark:
             await writer.clock(watermark)
+        if self._told_revision != self.app.control.state.revision:
+            await self._tell_campaigns(writer)
         if writer.token != LIVE:
             await self._rebuild(writer)
+
+    async def _tell_campaigns(self, writer: Writer) -> None:
+        """Publish the definitions. Every worker does, all of them: one that is behind puts it right when it has caught up."""
+        state = self.app.control.state
+        revision = state.revision
+        await writer.campaigns({c.name: orjson.dumps(c.as_dict()).decode() for c in state.campaigns})
+        self._told_revision = revision
 
     def pending_entities(self) -> int:
         """Return how many entities wait to be written."""

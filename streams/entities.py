@@ -50,6 +50,11 @@ def topic(tag: str) -> str:
     return "topic:" + tag.translate(_ENCODED)
 
 
+def campaign(name: str) -> str:
+    """Return the entity name of a campaign."""
+    return "campaign:" + name.translate(_ENCODED)
+
+
 def parse(name: str) -> Entity:
     """Split an entity name into type, raw id and scope.
 

@@ -193,6 +193,11 @@ class Settings:
         return f"{self.app_id}-dead-letters"
 
     @property
+    def control_topic(self) -> str:
+        """What is defined while workers run: campaigns; one partition, compacted."""
+        return f"{self.app_id}-control"
+
+    @property
     def actors_changelog(self) -> str:
         """Changelog of the actors table (its name is Faust's rule)."""
         return f"{self.app_id}-actors-changelog"

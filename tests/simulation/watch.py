@@ -52,6 +52,7 @@ class Watch:
             self._settings.dead_letters_topic: self._letter,
             self._settings.entities_changelog: self._row,
             self._settings.actors_changelog: self._actor,
+            self._settings.control_topic: lambda record: self.inputs.campaigns.tell(record.key, record.value, record.timestamp),
             **dict.fromkeys(self._settings.topic_names, self._event),
         }
         log.on_append = lambda record: self._by_topic[record.topic](record)
@@ -69,8 +70,9 @@ class Watch:
             event = parse(record.value)
             assert event is not None
             account = f"account:{event.author}"
-            tags = [tag.replace("@", "%40") for tag in event.tags]
-            self._wanted[tp][record.offset] = [account, *(n for t in tags for n in (f"topic:{t}", f"{account}@topic:{t}"))]
+            scopes = [f"topic:{tag.replace('@', '%40')}" for tag in event.tags]
+            scopes += inputs.campaigns.entities_of(event, record.timestamp)
+            self._wanted[tp][record.offset] = [account, *(n for scope in scopes for n in (scope, f"{account}@{scope}"))]
         elif (record.topic, record.partition, record.offset) in inputs.refused:
             self._refused[tp].append(record.offset)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -11,6 +12,7 @@ from faust.types import TP
 
 from agents import add_agents
 from agents.ownership import Ownership
+from streams.control.state import ControlRecord, Fetched
 from streams.kafka.range import Range
 from streams.redis.writer import Writer
 from streams.tables.faust_table import ColumnStore
@@ -86,6 +88,23 @@ class Worker(Ownership):
 
     def endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
         self._runs.append(lambda: self.run_endless(what, run))
+
+    async def follow_control(self) -> AsyncIterator[Fetched]:
+        """Fetch the control topic as the workers' follower does: complete up to when the fetch began, if it came to the end."""
+        world, plan, rng = self.world, self._log.plan, random.Random(f"{self.world.seed} {self._name}")
+        control = self._log[TP(self.settings.control_topic, 0)]
+        position = 0
+        while True:
+            begun_s = world.time()
+            await asyncio.sleep(plan.control_s + rng.expovariate(1 / plan.latency_mean_s))
+            if any(start_s <= world.now_s < end_s for start_s, end_s in plan.control_stalls):
+                continue  # the broker didn't answer
+            records = control.read(position, rng.choice([1, 2, 1000]))
+            position = records[-1].offset + 1 if records else position
+            is_at_end = position >= control.end
+            await asyncio.sleep(rng.expovariate(1 / plan.latency_mean_s))
+            found = [ControlRecord(r.offset, r.timestamp, r.key, r.value) for r in records]
+            yield Fetched(found, begun_s if is_at_end else None)
 
     # Its life.
 
