@@ -1,9 +1,9 @@
 """What the control topic says so far, and up to which time that is all.
 
 An event may be counted only when everything is known that decides what it counts for: the control records that the broker took up
-to `ACTIVATION_S` before the event. A fetch that reached the end of the topic has all records from before it was begun, so one that
-was begun at `complete_until_s` lets events be taken up to `MARGIN_S` later; the rest of `ACTIVATION_S` is left to clocks that
-differ between brokers and workers, and to records that take their time from the leader to its replicas.
+to `ACTIVATION_S` before the event. A fetch that reached the end of the topic has all records from before it was begun, so one
+begun at `complete_until_s` lets events be taken up to `MARGIN_S` later; the rest of `ACTIVATION_S` is left to clocks that differ
+between brokers and workers, and to records that take their time from the leader to its replicas.
 """
 
 from __future__ import annotations

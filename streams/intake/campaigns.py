@@ -1,4 +1,4 @@
-"""Which events of a batch count for which campaigns: by tag and by author, within the times of each (`streams.control.campaigns`)."""
+"""Which events of a batch count for which campaigns: by tag or author, within the times of each (`streams.control.campaigns`)."""
 
 from __future__ import annotations
 

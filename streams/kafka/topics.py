@@ -63,8 +63,8 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     # A worker that lost a partition may still write rows for it. Its successor finds them in the gap between its own
     # offsets and rewrites them, provided that compaction hasn't yet removed the newer rows: hence an hour of grace.
     changelog = {**_COMPACTED, "min.compaction.lag.ms": str(_HOUR_MS)}
-    # Whether an event counts for a campaign is decided by the broker's time of both. The hour is for two writers of one definition:
-    # each sees the other's record before only the last is left.
+    # Whether an event counts for a campaign is decided by the broker's time of both. The hour is for two writers of one
+    # definition: each sees the other's record before only the last is left.
     control = {**changelog, "message.timestamp.type": "LogAppendTime"}
     specs = [TopicSpec(name, "actor id -> event (JSON)", events) for name in settings.topic_names]
     specs += [

@@ -131,6 +131,11 @@ class Writer:
         if definitions:
             await self._client.hset(self._settings.redis_prefix + "campaigns", mapping=dict[Any, Any](definitions))
 
+    async def people(self, counts: Mapping[str, int]) -> None:
+        """Publish how many different people engaged, by the campaigns' entity names; a count never goes back."""
+        if counts:
+            await self._client.zadd(self._settings.redis_prefix + "people", dict[Any, Any](counts), gt=True)
+
     async def close(self) -> None:
         """Disconnect."""
         await self._client.aclose()

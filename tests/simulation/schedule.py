@@ -271,6 +271,12 @@ class Schedule:
         campaigns = {c.name: orjson.loads(orjson.dumps(c.as_dict())) for c in defined(self.log, self.plan).campaigns}
         if told != campaigns:
             return f"campaigns in Redis are {told}, expected {campaigns}"
+        counts = self.store.data.get(s.redis_prefix + "people", {})
+        for worker in self._live():
+            for p in worker.owned:
+                for name, n in worker.entities.partition(p).people.counts().items():
+                    if counts.get(name) != n:
+                        return f"{n} people of {name} aren't in Redis"
         return ""
 
     def _close(self) -> None:

@@ -98,7 +98,7 @@ class Watch:
             self._folded[record.partition] = max(
                 self._folded.get(record.partition, -1), Marker.decode(record.value or b"").folded
             )
-        elif record.value is not None and record.key is not None:
+        elif record.value is not None and record.key is not None and not record.key.startswith(b"\x00"):
             key = (record.partition, record.key)
             self._rows[key] = max(self._rows.get(key, -1), int.from_bytes(record.value[4:12], "little", signed=True))
 
