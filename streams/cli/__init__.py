@@ -32,6 +32,7 @@ COMMANDS = {
     "top": "reading",
     "score": "reading",
     "watch": "watch",
+    "campaign": "campaign",
     "topics": "topics",
     "dead-letters": "dead_letters",
     "rebuild": "rebuild",

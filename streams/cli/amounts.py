@@ -1,9 +1,10 @@
-"""Numbers on the command line."""
+"""Numbers and times on the command line."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from datetime import datetime
 
 
 def positive_int(text: str) -> int:
@@ -26,4 +27,19 @@ def positive_float(text: str) -> float:
         number = math.nan
     if not 0 < number < 1e12:
         raise argparse.ArgumentTypeError(f"{text!r} isn't a number above 0")
+    return number
+
+
+def epoch_time(text: str) -> float:
+    """Return a time as epoch seconds: given so, or as RFC 3339 with a time zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+        number = moment.timestamp() if moment.tzinfo is not None else math.nan
+    except ValueError:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+    if not 0 < number <= 253402300799:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a time such as 2026-01-31T12:00:00Z, with a zone, or epoch seconds")
     return number

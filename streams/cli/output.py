@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -38,6 +39,13 @@ def printable(text: str) -> str:
             is_rtl = is_rtl or unicodedata.bidirectional(char) in _RIGHT_TO_LEFT
     # Without the mark, a terminal that reorders would draw the numbers of the following cells inside the id.
     return "".join(shown) + (_LEFT_TO_RIGHT_MARK if is_rtl else "")
+
+
+def utc(at_s: float) -> str:
+    """Return a time, epoch s, as people read it; beyond what a date can say, as it is."""
+    if not 0 <= at_s < 253402300800:
+        return str(at_s)
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def clipped(text: str, characters: int = 100) -> str:
