@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.verify.event import Event
+from streams.verify.log import Log
 
 ACTIVATION_MS = 2000
 _ESCAPES = {ord(c): f"%{ord(c):02X}" for c in "%@{}"}
@@ -75,3 +76,11 @@ def _after(held: _Known | None, told: dict[str, Any], effective_ms: int) -> _Kno
         since_ms,
         _FOR_EVER if ended_ms is None else ended_ms,
     )
+
+
+def people_of(log: Log) -> dict[str, int]:
+    """Return how many different people engaged with each campaign of a log, by entity name."""
+    campaigns = [i for i, name in enumerate(log.names) if name.startswith(b"campaign:")]
+    engaged = (log.kind != 0) & ~log.undo
+    counts = {log.names[i].decode(): len(set(log.actor[engaged & (log.target == i)].tolist())) for i in campaigns}
+    return {name: count for name, count in counts.items() if count}
