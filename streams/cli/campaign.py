@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streams.cli.amounts import epoch_time, positive_int
+from streams.errors import UsageError
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,13 +44,21 @@ def register(subparsers: Any) -> None:
         "end", help="end one", description="End a campaign for good, 2 s from now. What it gathered stays."
     )
     ended.add_argument("name", metavar="NAME", help=_NAME_HELP)
-    for action in (made, listed, shown, ended):
+    reported = actions.add_parser(
+        "report",
+        help="all about one, as a page",
+        description="Recount a campaign from Kafka and write a page that asks for nothing.",
+    )
+    reported.add_argument("name", metavar="NAME", help=_NAME_HELP)
+    reported.add_argument("--out", metavar="FILE", help="where to write the page (default: NAME.html here)")
+    reported.add_argument("--no-posts", action="store_true", help="leave out the top posts: finding them reads all events")
+    for action in (made, listed, shown, ended, reported):
         action.add_argument("--json", action="store_true", help="JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Do what was asked for."""
-    return {"add": _add, "list": _list, "show": _show, "end": _end}[args.action](args, settings)
+    return {"add": _add, "list": _list, "show": _show, "end": _end, "report": _report}[args.action](args, settings)
 
 
 def _add(args: argparse.Namespace, settings: Settings) -> int:
@@ -112,7 +123,6 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
 def _show(args: argparse.Namespace, settings: Settings) -> int:
     from streams.cli.output import print_json
     from streams.control.reading import read_control
-    from streams.errors import UsageError
     from streams.redis.campaigns import progress_of, read_totals, share_of_voice
     from streams.redis.client import session
     from streams.redis.reader import Reader
@@ -185,3 +195,43 @@ def _print_top(places: list[Standing]) -> None:
         table.add_row(str(p.rank), name_text(p.account), f"{p.score:.1f}", f"{p.reach:.0f}", *counts)
     if places:
         console().print(table)
+
+
+def _report(args: argparse.Namespace, settings: Settings) -> int:
+    from streams.cli.output import console, print_json, printable
+    from streams.cli.progress import bar
+    from streams.cli.report_page import page
+    from streams.redis.campaigns import read_totals
+    from streams.redis.client import session
+    from streams.report.gather import gather
+    from streams.report.posts import top_posts
+    from streams.report.summary import MOST_SHOWN, summary
+
+    campaign = _named(args, settings)
+    with session(settings) as client:
+        totals = read_totals(settings, client, campaign)
+    with bar("reading") as show:
+        found = gather(settings, campaign, show)
+        posts = None if args.no_posts else top_posts(settings, campaign, MOST_SHOWN, show)
+    report = summary(campaign, found, posts, totals.as_dict(), totals.now)
+    if args.json:
+        print_json(report)
+        return 0
+    path = Path(args.out or f"{re.sub(r'[^A-Za-z0-9._-]+', '-', campaign.name).strip('.-') or 'campaign'}.html")
+    try:
+        path.write_text(page(report), encoding="utf-8")
+    except OSError as e:
+        raise UsageError(
+            f"the page can't be written to {str(path)!r}: {e.strerror}; expected a file in a folder that is there"
+        ) from e
+    console().print(printable(str(path)), soft_wrap=True)
+    return 0
+
+
+def _named(args: argparse.Namespace, settings: Settings) -> Campaign:
+    from streams.control.reading import read_control
+
+    campaign = read_control(settings).campaign(args.name)
+    if campaign is None:
+        raise UsageError(f"there is no campaign {args.name!r}; `cloutstream campaign list` names them")
+    return campaign
