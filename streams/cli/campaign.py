@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _add(args: argparse.Namespace, settings: Settings) -> int:
     from streams.control.campaigns import Campaign, Goal
-    from streams.control.writing import add_campaign
+    from streams.control.editing import add_campaign
 
     wanted = Campaign(
         args.name, tuple(dict.fromkeys(args.tag)), tuple(dict.fromkeys(args.account)),
@@ -73,7 +73,7 @@ def _add(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _end(args: argparse.Namespace, settings: Settings) -> int:
-    from streams.control.writing import end_campaign
+    from streams.control.editing import end_campaign
 
     return _tell(args, end_campaign(settings, args.name), "ends at {ended}; `cloutstream campaign show` has what it gathered")
 

@@ -5,7 +5,7 @@ the broker took it at or after `since_ms` and before `ended_ms`. All of that sta
 
 `since_ms` is the broker's time of the record that made the campaign plus `ACTIVATION_S`: by then every worker knows of it, or
 waits until it does (`state`). A definition never changes but for its end, which takes the same time. Only the last record of a
-key outlives compaction, so that one has to say all: the record of the end brings `since_ms` along (`writing`).
+key outlives compaction, so that one has to say all: the record of the end brings `since_ms` along (`writing` makes sure).
 """
 
 from __future__ import annotations

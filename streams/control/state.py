@@ -9,7 +9,7 @@ between brokers and workers, and to records that take their time from the leader
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -59,14 +59,18 @@ class ControlState:
         """Whether it was read to its end once."""
         return self.complete_until_s > float("-inf")
 
+    def definitions(self, kind: str) -> Mapping[str, Any]:
+        """Return what is defined of a kind, by id."""
+        return self._held.get(kind, {})
+
     @property
     def campaigns(self) -> list[Campaign]:
         """All campaigns, those that ended too."""
-        return list(self._held.get("campaign", {}).values())
+        return list(self.definitions("campaign").values())
 
     def campaign(self, name: str) -> Campaign | None:
         """Return a campaign by its name."""
-        return self._held.get("campaign", {}).get(name)
+        return self.definitions("campaign").get(name)
 
     def apply(self, fetched: Fetched) -> None:
         """Take what a fetch brought.

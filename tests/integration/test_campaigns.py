@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,10 +17,10 @@ from harness import Deployment, Record, deployment, send
 from streams.cli import main
 from streams.control import following
 from streams.control.campaigns import Campaign, Goal, encode
+from streams.control.editing import add_campaign, end_campaign
 from streams.control.following import follow
 from streams.control.reading import control_records, read_control
 from streams.control.state import ControlState, Fetched
-from streams.control.writing import add_campaign, end_campaign
 from streams.errors import UsageError
 from streams.kafka.clients import producer
 from streams.kafka.topics import create_topics
@@ -89,6 +90,33 @@ def counts(running: Deployment, name: str) -> tuple[int, int]:
     assert campaign is not None
     totals = read_totals(running.settings, running.client, campaign)
     return totals.likes, totals.people
+
+
+def test_a_report_recounts_the_campaign_and_its_posts(settings: Settings, run: Run, tmp_path: Path) -> None:
+    with deployment(settings, workers=1) as running:
+        send(settings, events(range(5), tags=["launch"], post="first"))
+        wait_until(run("add", "launch", "--tag", "launch")["since_ms"])
+        wait_until(run("add", "rival", "--account", "ann")["since_ms"])
+        send(settings, events(range(5, 15), tags=["launch"], post="first") + events(range(15, 18), tags=["launch"], author="ben"))
+        send(settings, events(range(20, 26), tags=["launch"], post="<second>", author="ben") + events(range(20, 22)))
+        send(settings, events(range(26, 27), tags=["launch"], author="ben", post="<second>", undo=True))
+        running.settle()
+        report = run("report", "launch")
+        assert report["top_posts"] == [
+            {"post": "first", "account": "ann", "likes": 10, "shares": 0, "replies": 0},
+            {"post": "<second>", "account": "ben", "likes": 5, "shares": 0, "replies": 0},
+        ]
+        assert (report["totals"]["likes"], report["totals"]["people"]) == (18, 19)
+        assert report["live"]["likes"] == 18
+        assert report["share_of_voice"] == round(18 / 28, 4)
+        assert {row["account"]: row["likes"] for row in report["contributors"]} == {"ann": 10, "ben": 8}
+        assert "top_posts" in report
+        assert run("report", "launch", "--no-posts")["top_posts"] is None
+        path = tmp_path / "page.html"
+        assert main(["campaign", "report", "launch", "--out", str(path)]) == 0
+        assert "<bdi>ben: &lt;second&gt;</bdi>" in path.read_text()
+        assert main(["campaign", "report", "launch", "--out", str(tmp_path / "no" / "page.html")]) == 2
+        assert main(["campaign", "report", "nobody"]) == 2
 
 
 def test_what_a_wiped_redis_knew_of_campaigns_comes_back(settings: Settings) -> None:
