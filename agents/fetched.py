@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from faust.types import TP
 
@@ -10,8 +11,11 @@ from agents.host import Host
 from agents.turns import PASSES
 from streams.kafka.range import Range
 
+_log = logging.getLogger("cloutstream")
 # A round's records for one partition fit into one batch of the producer, and a round is short against a flush interval.
 ROUND_EVENTS = 4096
+# A record this far ahead has its time from a producer, or a clock is wrong: waiting for that time would stop its partition.
+AHEAD_S = 60.0
 
 
 class Fetched:
@@ -22,6 +26,7 @@ class Fetched:
         self._waiting: list[Range] = []
         self._has_room = asyncio.Event()
         self.lag_messages: dict[TP, int] = {}
+        self._is_ahead_told = False
 
     async def put(self, content: Range) -> None:
         """Have a range taken soon; waits while as much as two rounds wait."""
@@ -61,6 +66,7 @@ class Fetched:
         kept: list[Range] = []
         held: set[TP] = set()
         until_ms = self._app.control.takes_until_ms
+        ahead_ms = (self._app.clock.time() + AHEAD_S) * 1000
         for content in self._waiting:
             tp = TP(content.topic, content.partition)
             if tp.partition not in self._app.owned:
@@ -78,7 +84,9 @@ class Fetched:
             first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
             last = min(first + room, len(content))
             known = _known(content.timestamps_ms, first, last, until_ms)
-            if known < last:
+            if known < last and content.timestamps_ms[known] > ahead_ms:
+                self._tell_ahead(tp, content.timestamps_ms[known])
+            elif known < last:
                 last = known
                 held.add(tp)
             if last < len(content):
@@ -91,6 +99,15 @@ class Fetched:
         self._app.control.is_waited_for = bool(held)
         self._has_room.set()
         return batch
+
+    def _tell_ahead(self, tp: TP, timestamp_ms: int) -> None:
+        if not self._is_ahead_told:
+            self._is_ahead_told = True
+            _log.error(
+                "%s[%d] has a record with the time %d ms, more than %g s ahead of this machine's; expected the broker's own time: "
+                "set message.timestamp.type=LogAppendTime, and clocks right. It is taken; what campaigns it counts for isn't certain",
+                tp.topic, tp.partition, timestamp_ms, AHEAD_S,
+            )  # fmt: skip
 
     def _position(self, tp: TP) -> int:
         return self._app.actor_rows.inputs(tp.partition).source(tp.topic).position

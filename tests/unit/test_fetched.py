@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
 from agents.control import Control
@@ -23,7 +25,7 @@ def fetched(*owned: int) -> tuple[Fetched, Any, list[tuple[TP, int]]]:
     control = Control()
     control.state.apply(Known([], 0.0))
     app: Any = SimpleNamespace(
-        owned=set(owned), actor_rows=ActorRows(), consumer=consumer, has_work=asyncio.Event(), control=control
+        owned=set(owned), actor_rows=ActorRows(), consumer=consumer, has_work=asyncio.Event(), control=control, clock=time
     )
     return Fetched(app), app, again
 
@@ -111,6 +113,16 @@ def test_what_the_broker_took_later_than_the_control_topic_is_known_waits_for_it
     assert chosen(waiting) == [(0, 2, 4), (0, 4, 6)]
     assert not app.control.is_waited_for
     assert again == []
+
+
+def test_a_time_that_can_not_be_the_brokers_stops_no_partition(caplog: pytest.LogCaptureFixture) -> None:
+    waiting, app, _ = fetched(0)
+    ahead = content(0, 0, 4)
+    ahead.timestamps_ms = [0, int((time.time() + 1e6) * 1000)] * 2
+    put(waiting, ahead)
+    assert chosen(waiting) == [(0, 0, 4)]
+    assert not app.control.is_waited_for
+    assert caplog.text.count("expected the broker's own time") == 1
 
 
 def test_nothing_is_taken_before_the_control_topic_was_read_once() -> None:
