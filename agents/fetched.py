@@ -84,7 +84,7 @@ class Fetched:
             first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
             last = min(first + room, len(content))
             known = _known(content.timestamps_ms, first, last, until_ms)
-            if known < last and content.timestamps_ms[known] > ahead_ms:
+            if known < last and content.timestamps_ms[known] > ahead_ms and self._app.control.state.is_read:
                 self._tell_ahead(tp, content.timestamps_ms[known])
             elif known < last:
                 last = known
@@ -104,8 +104,8 @@ class Fetched:
         if not self._is_ahead_told:
             self._is_ahead_told = True
             _log.error(
-                "%s[%d] has a record with the time %d ms, more than %g s ahead of this machine's; expected the broker's own time: "
-                "set message.timestamp.type=LogAppendTime, and clocks right. It is taken; what campaigns it counts for isn't certain",
+                "%s[%d] has a record with the time %d ms, more than %g s ahead of this machine's; expected the broker's own: set "
+                "message.timestamp.type=LogAppendTime, and clocks right. Which campaigns it counts for isn't certain",
                 tp.topic, tp.partition, timestamp_ms, AHEAD_S,
             )  # fmt: skip
 

@@ -122,7 +122,7 @@ def test_a_time_that_can_not_be_the_brokers_stops_no_partition(caplog: pytest.Lo
     put(waiting, ahead)
     assert chosen(waiting) == [(0, 0, 4)]
     assert not app.control.is_waited_for
-    assert caplog.text.count("expected the broker's own time") == 1
+    assert caplog.text.count("expected the broker's own") == 1
 
 
 def test_nothing_is_taken_before_the_control_topic_was_read_once() -> None:
