@@ -70,6 +70,9 @@ def test_a_campaign_counts_from_when_it_was_made_until_its_end_through_a_kill(se
         running.start()
         running.settle()
         assert counts(running, "launch") == (20, 20)
+        newest = json.loads(running.client.lindex(f"{settings.redis_prefix}minutes:campaign:launch", 0))
+        assert newest[1:] == [0, 20, 0, 0]
+        assert run("show", "launch")["per_minute"]["likes"] > 0
         wait_until(run("end", "launch")["ended_ms"])
         send(settings, events(range(25, 30), tags=["launch"]))
         running.settle()

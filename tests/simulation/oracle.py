@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import orjson
 from faust.types import TP
 
 from streams.events.engagements import KIND_MASK, TWEET, UNDO_BIT, decode
@@ -43,6 +44,7 @@ def check(settings: Settings, log: Log, store: Store, inputs: Inputs, live: list
     reading: Any = Reading(store)
     compare_redis(settings, reading, tables.values(), report, lambda _: None)
     _people(settings, log, store)
+    _minutes(settings, store)
     _dead_letters(settings, log, inputs, report)
     _outcomes(settings, live, inputs, report)
     _raise(report, "the log recounted")
@@ -75,6 +77,18 @@ def _people(settings: Settings, log: Log, store: Store) -> None:
     found = store.data.get(settings.redis_prefix + "people", {})
     if expected != found:
         raise Violation(f"people in Redis are {found}, expected {expected}")
+
+
+def _minutes(settings: Settings, store: Store) -> None:
+    """Check that each campaign's newest minute has its counts as they stand, and that minutes descend."""
+    prefix = settings.redis_prefix + "score:campaign:"
+    for key, fields in store.data.items():
+        if not key.startswith(prefix):
+            continue
+        points = [orjson.loads(point) for point in store.data.get(key.replace("score:", "minutes:", 1), [])]
+        expected = [int(float(fields["at"]) // 60), *(int(fields[name]) for name in ("posts", "likes", "shares", "replies"))]
+        if points[:1] != [expected] or sorted({point[0] for point in points}, reverse=True) != [point[0] for point in points]:
+            raise Violation(f"minutes of {key} are {points}, expected {expected} first, and that they descend")
 
 
 def _dead_letters(settings: Settings, log: Log, inputs: Inputs, report: Report) -> None:
