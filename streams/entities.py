@@ -7,9 +7,12 @@ and no id can choose a Redis cluster slot or escape its place.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
+# What no id, tag or name may hold: it would break lines or can't be encoded.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENCODED = str.maketrans({"%": "%25", "@": "%40", "{": "%7B", "}": "%7D"})
 
 

@@ -13,8 +13,7 @@ from streams.settings import Settings
 
 if TYPE_CHECKING:
     from streams.control.campaigns import Campaign
-    from streams.redis.campaigns import Progress, Totals
-    from streams.redis.records import Standing
+    from streams.control.state import ControlState
 
 _NAME_HELP = "as it was made; put -- before one that starts with -"
 
@@ -90,9 +89,8 @@ def _tell(args: argparse.Namespace, campaign: Campaign, says: str) -> int:
 
 
 def _list(args: argparse.Namespace, settings: Settings) -> int:
-    from rich.table import Table
-
-    from streams.cli.output import console, name_text, print_json, short, utc
+    from streams.cli.campaign_text import print_list
+    from streams.cli.output import console, print_json
     from streams.control.reading import read_control
     from streams.redis.campaigns import read_totals
     from streams.redis.client import session
@@ -106,21 +104,12 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
     if not campaigns:
         console().print("there are no campaigns; make one with `cloutstream campaign add NAME --tag TAG`")
         return 0
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("campaign", min_width=12)
-    for name in ("from", "state", "posts", "engagements", "people", "a minute"):
-        table.add_column(name, justify="left" if name in ("from", "state") else "right", no_wrap=True)
-    for c in campaigns:
-        t = totals[c.name]
-        state = "over" if c.is_over(t.now) else "to come" if t.now < c.starts_s else "runs"
-        pace = sum(t.per_minute[kind] for kind in ("likes", "shares", "replies"))
-        row = (utc(c.starts_s), state, short(t.posts), short(t.engagements), short(t.people), f"{pace:.1f}")
-        table.add_row(name_text(c.name), *row, style="dim" if state == "over" else "")
-    console().print(table)
+    print_list(campaigns, totals)
     return 0
 
 
 def _show(args: argparse.Namespace, settings: Settings) -> int:
+    from streams.cli.campaign_text import print_campaign, print_top
     from streams.cli.output import print_json
     from streams.control.reading import read_control
     from streams.redis.campaigns import progress_of, read_totals, share_of_voice
@@ -128,9 +117,7 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     from streams.redis.reader import Reader
 
     state = read_control(settings)
-    campaign = state.campaign(args.name)
-    if campaign is None:
-        raise UsageError(f"there is no campaign {args.name!r}; `cloutstream campaign list` names them")
+    campaign = _named(args.name, state)
     with session(settings) as client:
         totals = read_totals(settings, client, campaign)
         share = share_of_voice(settings, client, campaign, state.campaigns)
@@ -140,74 +127,23 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
         told = {"share_of_voice": None if share is None else round(share, 4), "progress": progress and progress.as_dict()}
         print_json({**campaign.as_dict(), **totals.as_dict(), **told, "top": [place.as_dict() for place in top]})
         return 0
-    _print(campaign, totals, share, progress)
-    _print_top(top)
+    print_campaign(campaign, totals, share, progress)
+    print_top(top)
     return 0
-
-
-def _print(campaign: Campaign, totals: Totals, share: float | None, progress: Progress | None) -> None:
-    from streams.cli.output import clipped, console, printable, utc
-    from streams.redis.campaigns import PACE_MINUTES, PEOPLE_ERROR
-
-    out = console()
-    is_over = campaign.is_over(totals.now)
-    out.print(
-        f"{printable(campaign.name)}   {'over' if is_over else 'since'} {utc(campaign.starts_s)}", style="bold", soft_wrap=True
-    )
-    for what, texts in (("tags", campaign.tags), ("accounts", campaign.accounts)):
-        if texts:
-            more = f" and {len(texts) - 10} more" if len(texts) > 10 else ""
-            out.print(f"  {what:<14}{', '.join(clipped(text, 40) for text in texts[:10])}{more}", soft_wrap=True)
-    counts = f"{totals.posts:,} posts, {totals.likes:,} likes, {totals.shares:,} shares, {totals.replies:,} replies"
-    pace = sum(totals.per_minute[kind] for kind in ("likes", "shares", "replies"))
-    lines = [
-        ("counted", counts),
-        ("pace", f"{pace:.1f} engagements a minute over the last {PACE_MINUTES} minutes"),
-        ("people", f"{totals.people:,} different ones engaged, give or take {100 * PEOPLE_ERROR:.1f} %"),
-        ("reach", f"{totals.reach:.1f}: the same people weighted by trust, fading; score {totals.score:.1f}"),
-    ]
-    if share is not None:
-        lines.append(("share of voice", f"{100 * share:.1f} % of the engagements of campaigns that ran meanwhile"))
-    if progress is not None:
-        when = "" if progress.at is None or progress.ratio >= 1 else f", at this pace reached {utc(progress.at)}"
-        lines.append(
-            (
-                "goal",
-                f"{progress.goal.of} {progress.value:,.0f} of {progress.goal.value:,.0f}: {100 * progress.ratio:.1f} %{when}",
-            )
-        )
-    for name, says in lines:
-        out.print(f"  {name:<14}{says}", soft_wrap=True)
-
-
-def _print_top(places: list[Standing]) -> None:
-    from rich.table import Table
-
-    from streams.cli.output import console, name_text, short
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right")
-    table.add_column("account", min_width=12)
-    for name in ("score", "reach", "posts", "likes", "shares", "replies"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for p in places:
-        counts = (short(n) for n in (p.posts, p.likes, p.shares, p.replies))
-        table.add_row(str(p.rank), name_text(p.account), f"{p.score:.1f}", f"{p.reach:.0f}", *counts)
-    if places:
-        console().print(table)
 
 
 def _report(args: argparse.Namespace, settings: Settings) -> int:
     from streams.cli.output import console, print_json, printable
     from streams.cli.progress import bar
     from streams.cli.report_page import page
+    from streams.control.reading import read_control
     from streams.redis.campaigns import read_totals
     from streams.redis.client import session
     from streams.report.gather import gather
     from streams.report.posts import top_posts
     from streams.report.summary import MOST_SHOWN, summary
 
-    campaign = _named(args, settings)
+    campaign = _named(args.name, read_control(settings))
     with session(settings) as client:
         totals = read_totals(settings, client, campaign)
     with bar("reading") as show:
@@ -228,10 +164,8 @@ def _report(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _named(args: argparse.Namespace, settings: Settings) -> Campaign:
-    from streams.control.reading import read_control
-
-    campaign = read_control(settings).campaign(args.name)
+def _named(name: str, state: ControlState) -> Campaign:
+    campaign = state.campaign(name)
     if campaign is None:
-        raise UsageError(f"there is no campaign {args.name!r}; `cloutstream campaign list` names them")
+        raise UsageError(f"there is no campaign {name!r}; `cloutstream campaign list` names them")
     return campaign

@@ -78,8 +78,8 @@ class Campaign:
         return self.since_ms / 1000 if self.from_s is None else self.from_s
 
     def is_over(self, now_s: float) -> bool:
-        """Return whether at `now_s`, epoch s, no event of that time counts any more."""
-        return (self.ended_ms is not None and now_s * 1000 >= self.ended_ms) or (self.to_s is not None and now_s >= self.to_s)
+        """Return whether it was ended, or at `now_s`, epoch s, no event of that time counts any more."""
+        return self.ended_ms is not None or (self.to_s is not None and now_s >= self.to_s)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as published in JSON."""
@@ -133,8 +133,8 @@ def checked(campaign: Campaign) -> Campaign:
 
 
 def _check_text(what: str, text: str, most: int) -> None:
-    if not 0 < len(text) <= most or not text.isprintable():
-        raise UsageError(f"{what} is {text[:80]!r}; expected 1 to {most} printable characters")
+    if not 0 < len(text) <= most or entities.CONTROL.search(text):
+        raise UsageError(f"{what} is {text[:80]!r}; expected 1 to {most} characters without control characters")
 
 
 def encode(campaign: Campaign, *, ends: bool = False) -> bytes:

@@ -112,7 +112,7 @@ def test_a_record_that_comes_too_late_to_be_counted_by_is_told(caplog: pytest.Lo
     ("change", "said"),
     [
         ({"name": ""}, "name is ''"),
-        ({"name": "x" * 65}, "1 to 64 printable characters"),
+        ({"name": "x" * 65}, "1 to 64 characters without control characters"),
         ({"name": "a\nb"}, "name is 'a\\\\nb'"),
         ({"tags": (), "accounts": ()}, "no tags and no accounts"),
         ({"tags": ("ok", "\x1b[2J")}, "tag is"),
