@@ -1,4 +1,4 @@
-"""What the transport, the tables, the bulk producer and the follower of the control topic rest on inside faust-streaming 0.15 and aiokafka 0.14.
+"""What transport, tables, bulk producer and control topic rest on inside faust-streaming 0.15 and aiokafka 0.14.
 
 None of it is public there, so a new release may move it without a word. Each test names one thing and, when it fails, which
 file of ours to look at.
