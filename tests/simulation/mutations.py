@@ -33,6 +33,7 @@ class Mutation:
 
 _BUSY = (("span_s", 1.5), ("tick_ms", 80.0), ("events", 60), ("people", 4))
 _ZOMBIES = (*_BUSY, ("pauses", ((0.4, 1.2), (0.9, 0.5))), ("session_s", 0.25))
+_SLOW_ZOMBIES = (*_ZOMBIES, ("latency_mean_s", 0.05), ("workers", 2), ("is_small", True))
 _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 _CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
@@ -110,7 +111,7 @@ MUTATIONS = [
     Mutation(
         "intake chooses a round before the gate", "agents.intake:Intake._take",
         "        previous = self._round\n", "        previous, batch = self._round, self.fetched.round()\n",
-        also=("            batch = self.fetched.round()\n", ""),
+        also=("            batch = self.fetched.round()\n", ""), plan=_SLOW_ZOMBIES,
     ),
     Mutation(
         "intake sends a round before the last is acknowledged", "agents.intake:Intake._send",
