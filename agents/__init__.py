@@ -6,7 +6,8 @@
                 -> alerter   judge by rules                          -> Redis: the alert feed
     alert feed  -> deliverer sign, post, try again                   -> webhooks
 
-`flusher` makes what intake and scorer hold durable on a tick; `guard` asks again for what got lost on the way to an agent;
+`control` follows what is defined meanwhile, which intake counts by. `flusher` makes what intake and scorer hold durable on a
+tick; `guard` asks again for what got lost on the way to an agent;
 `ownership` has the life of a partition. `host` is what agents need of the process they run in, `app` that process with Faust.
 `worker` is the process around it: `health` and `metrics` read how it is, `operations` tells it over HTTP, and `watchdog` ends it
 when it stands still.
@@ -14,8 +15,9 @@ when it stands still.
 
 from __future__ import annotations
 
-from agents.alerter import Alerter, add_alerter
+from agents.alerter import add_alerter
 from agents.app import CloutstreamApp, create_app
+from agents.control import add_control
 from agents.deliverer import add_deliverer
 from agents.flusher import add_flusher
 from agents.guard import add_guard
@@ -30,18 +32,19 @@ from streams.settings import Settings
 def build(settings: Settings) -> CloutstreamApp:
     """Return a worker's app with all its agents."""
     app = create_app(settings)
-    publisher, alerter = add_agents(app)
-    add_deliverer(app, alerter)
+    publisher = add_agents(app)
+    add_deliverer(app)
     add_metrics(app, publisher)
     return app
 
 
-def add_agents(app: Host) -> tuple[Publisher, Alerter]:
+def add_agents(app: Host) -> Publisher:
     """Add all agents to a host, connected as the flow is; return the last of them."""
+    add_control(app)
     intake = add_intake(app)
     scorer = add_scorer(app)
     add_flusher(app, intake, scorer)
     alerter = add_alerter(app)
     publisher = add_publisher(app, intake, scorer, alerter)
     add_guard(app, publisher)
-    return publisher, alerter
+    return publisher

@@ -18,7 +18,7 @@ from agents.host import Host
 from streams import entities
 from streams.alerts.judging import Alert, judge
 from streams.alerts.places import Place, explained, looked
-from streams.alerts.rules import Rule, Rules
+from streams.alerts.rules import Rule
 from streams.columns.placement import partitions_of
 from streams.reader.scale import influence, score_of
 from streams.redis.feed import Feed
@@ -26,6 +26,7 @@ from streams.tables.score_records import ScoreRecord
 
 _log = logging.getLogger("cloutstream")
 LOOK_INTERVAL_S = 1.0
+READ_INTERVAL_S = 0.1
 LONGEST_PAUSE_S = 2.0
 MOST_PER_WRITE = 1000
 CHANGES_LOOKED_AT = 1000  # newest change events of a partition in which the causes of an entry are looked for
@@ -36,39 +37,42 @@ class Alerter:
 
     def __init__(self, app: Host) -> None:
         self.app = app
-        self.rules = Rules()
-        self.is_ready = False  # the rules are read
-        self._unjudged: dict[int, deque[tuple[int, ScoreRecord]]] = {}  # by partition, in order of offsets
+        self._is_ready = False  # the rules are read
+        self._unjudged: dict[int, deque[tuple[int, bytes, ScoreRecord]]] = {}  # by partition, in order of offsets
         self._unwritten: dict[int, deque[tuple[int, Alert]]] = {}
+        self._rules = app.control.rules
         self._reached: set[str] = set()  # goals that Redis was told of, since the rules last changed
-        self._rules_version = 0
         self._work = asyncio.Event()
         self._looked_at_s = 0.0
 
     def take(self, partition: int, key: bytes, offset: int, record: ScoreRecord) -> None:
         """Take a score record that the publisher took; it is judged at once when the rules are known."""
-        if self.is_ready:
-            if self.rules.on_changes and (record.change is not None or key in self.rules.goals):
-                self._judge(partition, offset, record)
-        elif record.change is not None:
-            self._unjudged.setdefault(partition, deque()).append((offset, record))
+        if self._is_ready:
+            self._judge(partition, offset, key, record)
+        else:
+            self._unjudged.setdefault(partition, deque()).append((offset, key, record))
 
-    def _judge(self, partition: int, offset: int, record: ScoreRecord) -> None:
-        if self._rules_version != self.rules.version:
-            self._rules_version = self.rules.version
+    def _judge(self, partition: int, offset: int, key: bytes, record: ScoreRecord) -> None:
+        rules = self.app.control.rules
+        if not rules.on_changes or (record.change is None and key not in rules.goals):
+            return
+        if rules is not self._rules:
+            self._rules = rules
             self._reached.clear()
-        for alert in judge(self.rules.on_changes, record, self.app.settings):
+        for alert in judge(rules.on_changes, record, self.app.settings):
             if alert.id not in self._reached:
                 self._unwritten.setdefault(partition, deque()).append((offset, alert))
                 self._work.set()
 
-    def ready(self) -> None:
-        """Know that the rules are read: judge what waited for them."""
-        self.is_ready = True
+    async def _read_rules(self) -> None:
+        """Wait until the rules are read, and judge what waited for them."""
+        while not self.app.control.state.is_read:
+            await asyncio.sleep(READ_INTERVAL_S)
+        self._is_ready = True
         unjudged, self._unjudged = self._unjudged, {}
         for partition, records in unjudged.items():
-            for offset, record in records:
-                self._judge(partition, offset, record)
+            for offset, key, record in records:
+                self._judge(partition, offset, key, record)
 
     def done(self, partition: int, upto: int) -> int:
         """Return how far a partition's scores need no more from here, at most `upto`."""
@@ -83,6 +87,7 @@ class Alerter:
         """Write alerts and look at boards, for ever; pauses grow while Redis is away."""
         feed, pause_s = self.app.new_feed(), 0.0
         try:
+            await self._read_rules()
             while True:
                 try:
                     await self._step(feed)
@@ -97,16 +102,15 @@ class Alerter:
 
     async def _step(self, feed: Feed) -> None:
         self._work.clear()
-        for queues in (self._unjudged, self._unwritten):
-            for p in [p for p in queues if p not in self.app.owned]:
-                del queues[p]  # the next owner reads them again
+        for p in [p for p in self._unwritten if p not in self.app.owned]:
+            del self._unwritten[p]  # the next owner reads them again
         for p in sorted(self._unwritten):
             await self._write(feed, p)
         now_s = self.app.clock.monotonic()
         # One worker looks: who has the first partition.
-        if 0 in self.app.owned and self.is_ready and now_s - self._looked_at_s >= LOOK_INTERVAL_S:
+        if 0 in self.app.owned and now_s - self._looked_at_s >= LOOK_INTERVAL_S:
             self._looked_at_s = now_s
-            for rule in self.rules.tops:
+            for rule in self.app.control.rules.tops:
                 await self._look(feed, rule)
         try:
             await asyncio.wait_for(self._work.wait(), LOOK_INTERVAL_S)
@@ -166,10 +170,5 @@ class Alerter:
 def add_alerter(app: Host) -> Alerter:
     """Add the alerter to an app; the publisher hands it what it takes."""
     alerter = Alerter(app)
-
-    async def follow() -> None:
-        await app.follow_rules(alerter.rules, alerter.ready)
-
-    app.endless("following the rules", follow)
     app.endless("alerting", alerter.run)
     return alerter

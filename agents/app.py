@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -15,8 +15,8 @@ from faust.types import TP
 from prometheus_client.core import Metric
 
 from agents.ownership import Ownership
-from streams.alerts.rules import Rules
-from streams.alerts.topic import follow
+from streams.control.following import follow
+from streams.control.state import Fetched
 from streams.kafka.bulk import BulkProducer
 from streams.kafka.gap import read_gap
 from streams.redis.feed import Feed
@@ -90,9 +90,9 @@ class CloutstreamApp(Ownership, faust.App):
         """Return a connection to Redis that alerts are written through."""
         return Feed(self.settings)
 
-    async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
-        """Keep alert rules as their topic says, for ever."""
-        await follow(self.settings, rules, on_loaded)
+    def follow_control(self) -> AsyncIterator[Fetched]:
+        """Yield what fetches of the control topic bring, from its beginning and for ever."""
+        return follow(self.settings)
 
     def on_committed(self) -> None:
         """Note a commit that succeeded; the transport calls it."""

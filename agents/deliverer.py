@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import Protocol
 
 import redis
 
-from agents.alerter import Alerter
 from agents.host import Host
 from streams.alerts.addresses import private_hosts_of
-from streams.alerts.rules import Rules
 from streams.alerts.webhook import Caller, Outcome, key_of
 from streams.errors import ConfigurationError
 from streams.redis.deliveries import Deliveries, Delivery, parts_of
@@ -30,25 +27,18 @@ REDIS_PAUSE_S = 2.0
 RULE_WITHIN_S = 5.0  # a worker may hear of a rule later than the one that alerted by it
 
 
-class _Knows(Protocol):
-    rules: Rules
-
-
 class Deliverer:
     """Delivers what this worker takes from the feed.
 
     Args:
         app: the worker.
-        knows: who knows the rules.
         deliveries: what is to be delivered.
         caller: what calls webhooks.
         first_pause_s: before the second attempt; doubled before each later one, with jitter.
     """
 
-    def __init__(
-        self, app: Host, knows: _Knows, deliveries: Deliveries, caller: Caller, first_pause_s: float = FIRST_PAUSE_S
-    ) -> None:
-        self._app, self._knows, self._deliveries, self._caller = app, knows, deliveries, caller
+    def __init__(self, app: Host, deliveries: Deliveries, caller: Caller, first_pause_s: float = FIRST_PAUSE_S) -> None:
+        self._app, self._deliveries, self._caller = app, deliveries, caller
         self._first_pause_s = first_pause_s
         self._under_way: set[asyncio.Task[None]] = set()
         self._claimed_at_s = float("-inf")
@@ -93,9 +83,9 @@ class Deliverer:
 
     async def _try(self, delivery: Delivery) -> None:
         alert_id, rule_id = parts_of(delivery.body)
-        if rule_id not in self._knows.rules.by_id:
+        if rule_id not in self._app.control.rules.by_id:
             await asyncio.sleep(RULE_WITHIN_S)
-        rule = self._knows.rules.by_id.get(rule_id)
+        rule = self._app.control.rules.by_id.get(rule_id)
         if rule is None or not rule.webhook:
             await self._deliveries.done(delivery)
             return
@@ -123,11 +113,11 @@ class Deliverer:
         _log.warning("alert %s of rule %s is not delivered after %d attempts: %s", alert_id, rule_id, attempt, outcome.why)
 
 
-def add_deliverer(app: Host, alerter: Alerter) -> None:
+def add_deliverer(app: Host) -> None:
     """Add the deliverer to an app."""
 
     async def deliver() -> None:
         private_hosts = private_hosts_of(app.settings)
-        await Deliverer(app, alerter, Deliveries(app.settings), Caller(private_hosts)).run()
+        await Deliverer(app, Deliveries(app.settings), Caller(private_hosts)).run()
 
     app.endless("delivering alerts", deliver)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from faust.types import TP
 
@@ -10,8 +11,11 @@ from agents.host import Host
 from agents.turns import PASSES
 from streams.kafka.range import Range
 
+_log = logging.getLogger("cloutstream")
 # A round's records for one partition fit into one batch of the producer, and a round is short against a flush interval.
 ROUND_EVENTS = 4096
+# A record this far ahead has its time from a producer, or a clock is wrong: waiting for that time would stop its partition.
+AHEAD_S = 60.0
 
 
 class Fetched:
@@ -22,6 +26,7 @@ class Fetched:
         self._waiting: list[Range] = []
         self._has_room = asyncio.Event()
         self.lag_messages: dict[TP, int] = {}
+        self._is_ahead_told = False
 
     async def put(self, content: Range) -> None:
         """Have a range taken soon; waits while as much as two rounds wait."""
@@ -52,19 +57,23 @@ class Fetched:
     def round(self) -> list[Range]:
         """Return the next round's ranges of owned partitions, cut where it is full; what was taken before is forgotten.
 
-        Where something before a range is missing, the partition is fetched again from there.
+        Where something before a range is missing, the partition is fetched again from there. What is newer than what is known of
+        the control topic waits: it may count for something that isn't known yet.
         """
         batch: list[Range] = []
         positions: dict[TP, int] = {}
         room = ROUND_EVENTS
         kept: list[Range] = []
+        held: set[TP] = set()
+        until_ms = self._app.control.takes_until_ms
+        ahead_ms = (self._app.clock.time() + AHEAD_S) * 1000
         for content in self._waiting:
             tp = TP(content.topic, content.partition)
             if tp.partition not in self._app.owned:
                 # Between two assignments it may yet be owned; after that it is another worker's.
                 kept += [] if self._app.owned else [content]
                 continue
-            if not room:
+            if not room or tp in held:
                 kept.append(content)
                 continue
             position = positions.get(tp, self._position(tp))
@@ -74,6 +83,12 @@ class Fetched:
             self.lag_messages[tp] = max(0, (self._app.consumer.highwater(tp) or 0) - content.offsets[-1] - 1)
             first = next((i for i, offset in enumerate(content.offsets) if offset >= position), len(content))
             last = min(first + room, len(content))
+            known = _known(content.timestamps_ms, first, last, until_ms)
+            if known < last and content.timestamps_ms[known] > ahead_ms and self._app.control.state.is_read:
+                self._tell_ahead(tp, content.timestamps_ms[known])
+            elif known < last:
+                last = known
+                held.add(tp)
             if last < len(content):
                 kept.append(content.part(last, len(content)))
             if first < last:
@@ -81,8 +96,25 @@ class Fetched:
                 positions[tp] = content.offsets[last - 1] + 1
                 room -= last - first
         self._waiting = kept
+        self._app.control.is_waited_for = bool(held)
         self._has_room.set()
         return batch
 
+    def _tell_ahead(self, tp: TP, timestamp_ms: int) -> None:
+        if not self._is_ahead_told:
+            self._is_ahead_told = True
+            _log.error(
+                "%s[%d] has a record with the time %d ms, more than %g s ahead of this machine's; expected the broker's own: set "
+                "message.timestamp.type=LogAppendTime, and clocks right. Which campaigns it counts for isn't certain",
+                tp.topic, tp.partition, timestamp_ms, AHEAD_S,
+            )  # fmt: skip
+
     def _position(self, tp: TP) -> int:
         return self._app.actor_rows.inputs(tp.partition).source(tp.topic).position
+
+
+def _known(timestamps_ms: list[int], first: int, last: int, until_ms: float) -> int:
+    """Return where the first of records first..last-1 is that the broker took after a time; `last` where none is."""
+    if first >= last or max(timestamps_ms[first:last]) <= until_ms:
+        return last
+    return next(i for i in range(first, last) if timestamps_ms[i] > until_ms)

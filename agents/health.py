@@ -10,6 +10,7 @@ from faust.types import TP
 
 from agents.app import CloutstreamApp
 
+CONTROL_WITHIN_S = 5.0  # it is read four times a second
 COMMIT_WITHIN_S = 30.0  # commits are due every half second; a broker that is away this long fails sends, too
 
 
@@ -19,13 +20,14 @@ class Conditions:
 
     assigned: bool  # the group gave it partitions, or none because others have them all
     recovered: bool  # their rows are read
+    informed: bool  # what is defined while it runs is known up to now; without that no event may be taken
     committing: bool  # a commit succeeded lately, or there is nothing to commit
     redis: str  # "reachable", or "degraded": what is to be published waits
 
     @property
     def missing(self) -> list[str]:
         """Names of those that don't hold."""
-        return [name for name in ("assigned", "recovered", "committing") if not getattr(self, name)]
+        return [name for name in ("assigned", "recovered", "informed", "committing") if not getattr(self, name)]
 
     @property
     def is_ready(self) -> bool:
@@ -38,6 +40,7 @@ def conditions(app: CloutstreamApp, now_s: float) -> Conditions:
     return Conditions(
         assigned=app.assigned,
         recovered=app.recovered,
+        informed=app.control.state.complete_until_s > now_s - CONTROL_WITHIN_S,
         committing=not uncommitted(app) or now_s - app.counters.committed_at_s < COMMIT_WITHIN_S,
         redis="reachable" if app.counters.redis_is_up else "degraded",
     )
@@ -74,6 +77,8 @@ def waiting_for(app: CloutstreamApp) -> dict[str, Hashable]:
         waits["a fetch to end"] = app.counters.fetches
         for table in (app.actors.name, app.entities.name):
             waits[f"rows of the {table} table to become durable"] = app.counters.flushes[table]
+    if app.control.is_waited_for:
+        waits["the control topic to be read to its end"] = app.control.state.complete_until_s
     if uncommitted(app):
         waits["a commit to succeed"] = app.counters.commits
     return waits

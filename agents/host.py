@@ -7,14 +7,15 @@ is a log in memory, a clock that a seed moves, and a store that fails on purpose
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol, TypeVar
 
 from faust.types import TP
 
+from agents.control import Control
 from agents.counters import Counters
 from agents.turns import Clock, Turns
-from streams.alerts.rules import Rules
+from streams.control.state import Fetched
 from streams.kafka.bulk import Acknowledged, Headers
 from streams.kafka.durable import DurableOffsets
 from streams.redis.feed import Feed
@@ -82,6 +83,7 @@ class Host(Protocol):
 
     settings: Settings
     clock: Clock
+    control: Control
     counters: Counters
     durable: DurableOffsets
     owned: set[int]
@@ -119,8 +121,8 @@ class Host(Protocol):
     def new_feed(self) -> Feed:
         """Return a connection to Redis that alerts are written through."""
 
-    async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
-        """Keep alert rules as they are in force, for ever; calls `on_loaded` when they first are."""
+    def follow_control(self) -> AsyncIterator[Fetched]:
+        """Yield what fetches of the control topic bring, from its beginning and for ever."""
 
     def ranges(self, *names: str) -> Any:
         """Return the topic of fetched ranges of `names`, for `agent`."""

@@ -62,7 +62,7 @@ class Intake:
                 return False
             # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
             try:
-                taken = take(batch, self.app.actor_rows, self.app.entity_rows, self.app.settings)
+                taken = take(batch, self.app.actor_rows, self.app.entity_rows, self.app.settings, self.app.control.campaigns)
             except Exception as e:
                 fatal("taking " + ", ".join(f"{c.topic}[{c.partition}]@{c.offsets[0]}" for c in batch) + " failed", e)
             self._round = asyncio.create_task(self._send(taken, previous))

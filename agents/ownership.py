@@ -10,6 +10,7 @@ from typing import Any
 
 from faust.types import TP
 
+from agents.control import Control
 from agents.counters import Counters
 from agents.host import Bulk, Consumer, Table
 from agents.turns import Clock, Turns
@@ -53,6 +54,7 @@ class Ownership:
         self.handing_over = False
         self.turns = Turns(clock)
         self.counters = Counters()
+        self.control = Control()
         self.assigned = False  # the group's last assignment is in force
         self.recovered = False  # and its rows are read
         self._handing_over_now = asyncio.Lock()

@@ -19,6 +19,7 @@ class Pending:
     next_offset: int = 0
     written: int = 0
     rebuilt: str = ""  # token of the rebuild that this partition is done for
+    told_people: dict[str, int] = field(default_factory=dict)  # by campaign, as Redis was told
 
     def add(self, key: bytes, offset: int, record: ScoreRecord | None) -> None:
         """Keep the newest record of an entity, None when it expired; a change event that an older one carried rides on.

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import redis
 from faust.types import TP
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ _log = logging.getLogger("cloutstream")
 NOTE_INTERVAL_S = 0.25
 LONGEST_PAUSE_S = 2.0
 LATENCY_WINDOW_S = 10.0
+TELL_INTERVAL_S = 10.0
 SLICE = 5000  # entities: 15 ms to make their entries, a tenth of a second of the server's time
 
 
@@ -47,6 +49,7 @@ class Publisher:
         self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
         self._noted_at = 0.0
         self._counted_rebuild = ""
+        self._told_revision, self._told_at_s = 0, 0.0  # of the control topic: which campaigns Redis was told, and when
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
@@ -179,8 +182,10 @@ class Publisher:
                     if await writer.write(p, items) == REBUILD:
                         return
                     await asyncio.sleep(0)
+                await writer.people(self.app.entities.partition(p).people.counts())
                 await writer.rebuilt(p)
                 pending.rebuilt = token
+        await self._tell_campaigns(writer)
         await writer.finish(f"{self.app.clock.time():.3f}")
 
     async def _note(self, writer: Writer) -> None:
@@ -199,10 +204,24 @@ class Publisher:
             }
             pending = self._pending.setdefault(p, Pending(written=self._committed(p)))
             await writer.note(p, stats, pending.written)
+            people = self.app.entities.partition(p).people.counts()
+            if people != pending.told_people:
+                await writer.people(people)
+                pending.told_people = people
         if watermark:
             await writer.clock(watermark)
+        is_due = self.app.clock.monotonic() - self._told_at_s > TELL_INTERVAL_S
+        if is_due or self._told_revision != self.app.control.state.revision:
+            await self._tell_campaigns(writer)
         if writer.token != LIVE:
             await self._rebuild(writer)
+
+    async def _tell_campaigns(self, writer: Writer) -> None:
+        """Publish the definitions. Every worker does, all of them and now and then: one that is behind may have told less."""
+        state = self.app.control.state
+        revision = state.revision
+        await writer.campaigns({c.name: orjson.dumps(c.as_dict()).decode() for c in state.campaigns})
+        self._told_revision, self._told_at_s = revision, self.app.clock.monotonic()
 
     def pending_entities(self) -> int:
         """Return how many entities wait to be written."""

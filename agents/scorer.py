@@ -130,6 +130,7 @@ class Scorer:
         is_news = upto != self.durable_offset.get(partition) and (self.app.handing_over or age_s >= MARKER_INTERVAL_S)
         if is_news or age_s >= MARKER_REFRESH_S:
             self._marked_at_s[partition] = now_s
+            await self.app.changelog(self.app.entities, partition).write(*state.people.taken(), state)
             is_held = await self.app.changelog(self.app.entities, partition).write([MARKER_KEY], [marker.encode()], state)
             if is_held and (partition in self.app.owned or self.app.handing_over):
                 self.durable_offset[partition] = upto

@@ -7,9 +7,12 @@ and no id can choose a Redis cluster slot or escape its place.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
+# What no id, tag or name may hold: it would break lines or can't be encoded.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENCODED = str.maketrans({"%": "%25", "@": "%40", "{": "%7B", "}": "%7D"})
 
 
@@ -48,6 +51,11 @@ def id_of(name: str) -> str:
 def topic(tag: str) -> str:
     """Return the entity name of a topic."""
     return "topic:" + tag.translate(_ENCODED)
+
+
+def campaign(name: str) -> str:
+    """Return the entity name of a campaign."""
+    return "campaign:" + name.translate(_ENCODED)
 
 
 def parse(name: str) -> Entity:

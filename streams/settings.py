@@ -199,14 +199,14 @@ class Settings:
         return f"{self.app_id}-scores"
 
     @property
-    def rules_topic(self) -> str:
-        """Alert rules, compacted."""
-        return f"{self.app_id}-rules"
-
-    @property
     def dead_letters_topic(self) -> str:
         """Refused records, with reason and coordinates in headers."""
         return f"{self.app_id}-dead-letters"
+
+    @property
+    def control_topic(self) -> str:
+        """What is defined while workers run: campaigns, alert rules; one partition, compacted."""
+        return f"{self.app_id}-control"
 
     @property
     def actors_changelog(self) -> str:

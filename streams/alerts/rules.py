@@ -1,4 +1,4 @@
-"""Rules: of which entities an alert says what. They lie in a compacted Kafka topic, key = rule id, value = JSON.
+"""Rules: of which entities an alert says what. They lie in the control topic, key = `rule:id`, value = JSON.
 
 jump     engaged with far more than usual, by trusted people, and moved by `points` within two fast half-lives
 drop     fell by `points` within two fast half-lives
@@ -10,6 +10,7 @@ goal     a number of one entity (`measure`) reached `value`; said once
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -149,28 +150,24 @@ def described(rule: Rule) -> str:
     }[rule.kind]
 
 
+def fold(_rule_id: str, _held: Rule | None, value: bytes, _timestamp_ms: int) -> Rule:
+    """Return what a record of the control topic says: the last one of a rule says all.
+
+    Raises:
+        ValueError: as `decode`.
+    """
+    return decode(value)
+
+
 class Rules:
-    """The rules in force, as a process that follows their topic knows them."""
+    """The rules in force, sorted by what has to look at them.
 
-    def __init__(self) -> None:
-        self.by_id: dict[str, Rule] = {}
-        self.goals: frozenset[bytes] = frozenset()  # entities with one: their records are looked at without a change, too
-        self.tops: list[Rule] = []
-        self.on_changes: list[Rule] = []  # the others
-        self.version = 0  # of all of them
+    `goals`: entities with one; their records are looked at without a change, too. `tops`: those about boards. `on_changes`: the
+    others.
+    """
 
-    def put(self, rule: Rule) -> None:
-        """Add a rule, or replace the one with its id."""
-        self.by_id[rule.id] = rule
-        self._sort()
-
-    def remove(self, rule_id: str) -> None:
-        """Take a rule away, if there is one."""
-        if self.by_id.pop(rule_id, None) is not None:
-            self._sort()
-
-    def _sort(self) -> None:
-        self.version += 1
+    def __init__(self, by_id: Mapping[str, Rule]) -> None:
+        self.by_id = dict(by_id)
         rules = list(self.by_id.values())
         self.goals = frozenset(rule.entity.encode() for rule in rules if rule.kind == "goal")
         self.tops = [rule for rule in rules if rule.kind == "top"]

@@ -37,6 +37,7 @@ COMMANDS = {
     "watch": "watch",
     "hide": "hide",
     "alerts": "alerts",
+    "campaign": "campaign",
     "topics": "topics",
     "dead-letters": "dead_letters",
     "rebuild": "rebuild",

@@ -56,12 +56,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _add(args: argparse.Namespace, settings: Settings) -> int:
-    from streams.alerts.rules import described
-    from streams.alerts.topic import write_rule
+    from streams.alerts.rules import checked, described, encode
     from streams.cli.output import console, print_json, printable
+    from streams.control.writing import write
 
-    rule = rule_of(args, settings)
-    write_rule(settings, rule.id, rule)
+    rule = checked(rule_of(args, settings))
+    write(settings, "rule", rule.id, encode(rule), encode)
     if args.json:
         print_json(_shown(rule))
     else:
@@ -84,10 +84,10 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
     from rich.text import Text
 
     from streams.alerts.rules import described
-    from streams.alerts.topic import read_rules
     from streams.cli.output import console, print_json, printable
+    from streams.control.reading import read_control
 
-    rules = sorted(read_rules(settings).by_id.values(), key=lambda rule: rule.id)
+    rules = sorted(read_control(settings).rules.by_id.values(), key=lambda rule: rule.id)
     if args.json:
         print_json([_shown(rule) for rule in rules])
         return 0
@@ -106,13 +106,15 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _remove(args: argparse.Namespace, settings: Settings) -> int:
-    from streams.alerts.topic import read_rules, write_rule
+    from streams.alerts.rules import encode
     from streams.cli.output import console, print_json
+    from streams.control.reading import read_control
+    from streams.control.writing import write
     from streams.redis.alerts import forget_rule
     from streams.redis.client import session
 
-    _find(args.id, read_rules(settings).by_id)
-    write_rule(settings, args.id, None)
+    _find(args.id, read_control(settings).rules.by_id)
+    write(settings, "rule", args.id, None, encode)
     with session(settings) as client:
         forget_rule(settings, client, args.id)
     if args.json:
@@ -131,13 +133,13 @@ def _find(rule_id: str, rules: dict[str, Rule]) -> Rule:
 def _test(args: argparse.Namespace, settings: Settings) -> int:
     from streams.alerts.history import would_have_said
     from streams.alerts.telling import told
-    from streams.alerts.topic import read_rules
     from streams.cli.output import console, print_json, printable
     from streams.cli.progress import bar
     from streams.cli.times import ago_or_at
+    from streams.control.reading import read_control
 
     since_s = ago_or_at(args.since, time.time())
-    rule = _find(args.id, read_rules(settings).by_id)
+    rule = _find(args.id, read_control(settings).rules.by_id)
     said = 0
     with bar("folding") as show:
         for alert in would_have_said(settings, rule, since_s, progress=show):

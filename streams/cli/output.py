@@ -41,6 +41,13 @@ def printable(text: str) -> str:
     return "".join(shown) + (_LEFT_TO_RIGHT_MARK if is_rtl else "")
 
 
+def utc(at_s: float) -> str:
+    """Return a time, epoch s, as people read it; beyond what a date can say, as it is."""
+    if not 0 <= at_s < 253402300800:
+        return str(at_s)
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def clipped(text: str, characters: int = 100) -> str:
     """Return `printable(text)`, cut: an id of 256 combining marks, each escaped, would fill a screen."""
     shown = printable(text)

@@ -28,10 +28,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         check_topics(settings)
     specs = topic_specs(settings)
     if args.json:
-        topics = [{"name": spec.name, "holds": spec.holds, "created": spec.name in created} for spec in specs]
+        topics = [
+            {"name": spec.name, "holds": spec.holds, "partitions": spec.partitions, "created": spec.name in created}
+            for spec in specs
+        ]
         print_json({"partitions": settings.partitions, "topics": topics})
         return 0
     for spec in specs:
         state = "created" if spec.name in created else "ok"
-        console().print(f"{state:<8} {spec.name}  {settings.partitions} partitions  {spec.holds}", soft_wrap=True)
+        console().print(
+            f"{state:<8} {spec.name}  {spec.partitions} partition{'s' * (spec.partitions != 1)}  {spec.holds}", soft_wrap=True
+        )
     return 0

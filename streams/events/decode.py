@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.grouping import where_true
+from streams.entities import CONTROL
 from streams.errors import InvalidEvent
 from streams.events.engagements import KINDS, TWEET
 
@@ -27,7 +28,6 @@ MAX_TAG_CHARS = 256
 MAX_DEPTH = 64
 # Kinds of refusal, few and fixed, for counting: a reason holds values of the record.
 FAULTS = ("empty", "size", "nesting", "encoding", "json", "field", "time", "character", "author")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TAG_CHARS)]
@@ -232,12 +232,12 @@ def _content_faults(events: list[Event]) -> dict[int, InvalidEvent]:
 
 def _check(e: Event) -> None:
     for name, text in (("id", e.id), ("actor", e.actor), ("author", e.author)):
-        if not text.isprintable() and _CONTROL.search(text):
+        if not text.isprintable() and CONTROL.search(text):
             raise InvalidEvent("character", f"{name} is {text[:40]!r}: it has a control character")
     if e.kind == "tweet" and e.actor != e.author:
         raise InvalidEvent("author", f"author is {e.author[:40]!r} for a tweet by {e.actor[:40]!r}; expected the same account")
     for tag in e.tags or ():
-        if not tag.isprintable() and _CONTROL.search(tag):
+        if not tag.isprintable() and CONTROL.search(tag):
             raise InvalidEvent("character", f"a tag is {tag[:40]!r}: it has a control character")
     e.at = epoch_s(e.at, "at")
     if e.actor_since is not None:

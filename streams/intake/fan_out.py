@@ -16,6 +16,7 @@ from streams.columns.texts import Texts
 from streams.entities import topic
 from streams.events.decode import Events
 from streams.events.engagements import UNDO_BIT, Engagements
+from streams.intake.campaigns import Counted
 from streams.intake.named import Accounts
 from streams.intake.weigh import Factors
 from streams.kafka.range import Range
@@ -33,12 +34,13 @@ class Entities:
 
 
 class _Scopes:
-    """Entities of a batch beyond its accounts, numbered after them: topics, and accounts inside topics."""
+    """Entities of a batch beyond its accounts, numbered after them: topics and campaigns, and accounts inside them."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._account_names = accounts.names.tolist()
         self._topics: dict[str, int] = {}
+        self._campaigns: dict[bytes, int] = {}
         self._scoped: dict[tuple[int, int], int] = {}
         self._names: list[bytes] = []
         self._owner: list[int] = []  # account that a scoped one is placed with, or -1
@@ -50,12 +52,19 @@ class _Scopes:
             found = self._topics[tag] = self._add(topic(tag).encode(), -1)
         return found
 
-    def scoped(self, account: int, in_topic: int) -> int:
-        """Return the number of an account inside a topic."""
-        found = self._scoped.get((account, in_topic))
+    def campaign(self, name: bytes) -> int:
+        """Return the number of a campaign, by its entity name."""
+        found = self._campaigns.get(name)
         if found is None:
-            name = self._account_names[account] + b"@" + self._names[in_topic - len(self._account_names)]
-            found = self._scoped[account, in_topic] = self._add(name, account)
+            found = self._campaigns[name] = self._add(name, -1)
+        return found
+
+    def scoped(self, account: int, scope: int) -> int:
+        """Return the number of an account inside a topic or campaign."""
+        found = self._scoped.get((account, scope))
+        if found is None:
+            name = self._account_names[account] + b"@" + self._names[scope - len(self._account_names)]
+            found = self._scoped[account, scope] = self._add(name, account)
         return found
 
     def _add(self, name: bytes, owner: int) -> int:
@@ -79,7 +88,7 @@ class _Scopes:
 
 def fan_out(
     ranges: Sequence[Range], of_range: Rows, offsets: NDArray[np.int64], events: Events, at: NDArray[np.float64],
-    accounts: Accounts, factors: Factors, settings: Settings,
+    accounts: Accounts, factors: Factors, counted: Counted, settings: Settings,
 ) -> list[tuple[int, Engagements]]:  # fmt: skip
     """Return the engagements of accepted events with their target partition: one record for each that a range is for.
 
@@ -91,9 +100,10 @@ def fan_out(
         at: their times, clamped.
         accounts: the accounts of the batch.
         factors: what each event is worth.
+        counted: which of them count for which campaigns.
         settings: what events fan out to.
     """
-    event, target, entities = _pairs(events, accounts, settings)
+    event, target, entities = _pairs(events, accounts, counted, settings)
     where = of_range[event] * settings.partitions + entities.partition[target]
     order = stable_order(where)
     event, target, where = event[order], target[order], where[order]
@@ -125,18 +135,22 @@ def fan_out(
     return records
 
 
-def _pairs(events: Events, accounts: Accounts, settings: Settings) -> tuple[Rows, Rows, Entities]:
+def _pairs(events: Events, accounts: Accounts, counted: Counted, settings: Settings) -> tuple[Rows, Rows, Entities]:
     """Return (event, target) pairs in event order, and what the targets are numbers of."""
     n = len(events.kind)
-    plain = Entities(accounts.names, accounts.lo, accounts.hi, accounts.partition)
-    if not (settings.topics_enabled and settings.max_tags and any(events.tags)):
-        return np.arange(n), accounts.author, plain
+    has_topics = settings.topics_enabled and settings.max_tags and any(events.tags)
+    if not has_topics and not len(counted.event):
+        return np.arange(n), accounts.author, Entities(accounts.names, accounts.lo, accounts.hi, accounts.partition)
     scopes = _Scopes(accounts)
     event, target = list(range(n)), accounts.author.tolist()
-    for i, tags in enumerate(events.tags):
+    for i, tags in enumerate(events.tags) if has_topics else ():
         for tag in list(dict.fromkeys(tags))[: settings.max_tags] if tags else ():
             number = scopes.topic(tag)
             event += (i, i)
             target += (number, scopes.scoped(target[i], number))
+    for i, c in zip(counted.event.tolist(), counted.campaign.tolist(), strict=True):
+        number = scopes.campaign(counted.names[c])
+        event += (i, i)
+        target += (number, scopes.scoped(target[i], number))
     order = stable_order(np.array(event))
     return np.array(event)[order], np.array(target)[order], scopes.everything(settings.partitions)

@@ -16,6 +16,7 @@ from streams.columns.index import Rows
 from streams.events.decode import Events, Refused, decode_events
 from streams.events.duplicates import event_hashes
 from streams.events.engagements import TWEET, Engagements
+from streams.intake.campaigns import Watchlist
 from streams.intake.fan_out import fan_out
 from streams.intake.named import accounts_of
 from streams.intake.weigh import weigh
@@ -34,7 +35,12 @@ class Taken:
     outcomes: Counter[str]
 
 
-def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, settings: Settings) -> Taken:
+_NO_CAMPAIGNS = Watchlist()
+
+
+def take(
+    ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, settings: Settings, campaigns: Watchlist = _NO_CAMPAIGNS
+) -> Taken:
     """Take ranges of input partitions as one batch; moves positions, outcome counts and actors' rows.
 
     Args:
@@ -42,11 +48,12 @@ def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, setti
         actors: updated.
         entities: read.
         settings: weights, scales and what events fan out to.
+        campaigns: which events count for which, known for the broker times of all ranges.
     """
     events, told = decode_events([value for content in ranges for value in content.values])
     ends = np.cumsum([len(content) for content in ranges])
     offsets = np.concatenate([np.array(content.offsets, dtype=np.int64) for content in ranges])
-    broker_s = np.concatenate([np.array(content.timestamps_ms, dtype=np.float64) for content in ranges]) / 1000
+    broker_ms = np.concatenate([np.array(content.timestamps_ms, dtype=np.int64) for content in ranges])
     batch = _Batch(ranges, actors)
     batch.move_on()
     refused = []
@@ -71,14 +78,16 @@ def take(ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, setti
     if not len(accepted):
         return Taken([], refused, batch.outcomes)
     chosen = _select(events, accepted)
-    own, broker = offsets[chosen.index], broker_s[chosen.index]
+    own, taken_ms = offsets[chosen.index], broker_ms[chosen.index]
+    broker = taken_ms / 1000
     batch.count("clamped", of_range[chosen.at > broker])
     at = np.minimum(chosen.at, broker)
     accounts = accounts_of(chosen.actor, chosen.author, settings.partitions)
     part = batch.part[of_range]
     batch.count("misplaced", of_range[accounts.partition[accounts.actor] != part])
     factors = weigh(chosen, at, broker, part, accounts, actors, entities, settings)
-    return Taken(fan_out(ranges, of_range, own, chosen, at, accounts, factors, settings), refused, batch.outcomes)
+    counted = campaigns.matches(chosen.tags, accounts, at, taken_ms)
+    return Taken(fan_out(ranges, of_range, own, chosen, at, accounts, factors, counted, settings), refused, batch.outcomes)
 
 
 class _Batch:

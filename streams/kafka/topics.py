@@ -1,14 +1,15 @@
 """The topics of a deployment: what each holds, how it is kept, and whether the broker's are right.
 
-All have the same number of partitions, `Settings.partitions`, which never changes: it places an account on a worker. Names
-are in `Settings`; the tables' changelogs are created here and not by Faust, so that they are kept as the tables need.
+All have the same number of partitions, `Settings.partitions`, which never changes: it places an account on a worker; only the
+control topic has one. Names are in `Settings`; the tables' changelogs are created here and not by Faust, so that they are kept as
+the tables need.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import for_code
@@ -49,6 +50,7 @@ class TopicSpec:
     name: str
     holds: str  # key -> value, for people
     configs: dict[str, str] = field(default_factory=dict)
+    partitions: int = 0
 
     @property
     def is_compacted(self) -> bool:
@@ -67,19 +69,23 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     # A worker that lost a partition may still write rows for it. Its successor finds them in the gap between its own
     # offsets and rewrites them, provided that compaction hasn't yet removed the newer rows: hence an hour of grace.
     changelog = {**_COMPACTED, "min.compaction.lag.ms": str(_HOUR_MS)}
+    # Whether an event counts for a campaign is decided by the broker's time of both. The hour is for two writers of one
+    # definition: each sees the other's record before only the last is left.
+    control = {**changelog, "message.timestamp.type": "LogAppendTime"}
     specs = [TopicSpec(name, "actor id -> event (JSON)", events) for name in settings.topic_names]
     specs += [
         TopicSpec(settings.engagements_topic, "no key -> packed engagements of one intake batch", engagements),
         TopicSpec(settings.scores_topic, "entity -> its current score (JSON); null: expired", _COMPACTED),
         TopicSpec(settings.dead_letters_topic, "topic[partition]@offset -> the refused bytes", dead_letters),
-        TopicSpec(settings.rules_topic, "rule id -> an alert rule (JSON); null: removed", _COMPACTED),
         TopicSpec(settings.actors_changelog, "row of the actors table", changelog),
         TopicSpec(settings.entities_changelog, "row of the entities table", changelog),
+        TopicSpec(settings.control_topic, "kind:id -> what is defined while workers run (JSON)", control, partitions=1),
     ]
+    specs = [replace(spec, partitions=spec.partitions or settings.partitions) for spec in specs]
     if settings.replication > 1:
         # Acknowledged means on two replicas at least, and with three of them one may be away.
         durable = {"min.insync.replicas": str(max(1, min(2, settings.replication - 1)))}
-        specs = [TopicSpec(s.name, s.holds, {**s.configs, **durable}) for s in specs]
+        specs = [replace(spec, configs={**spec.configs, **durable}) for spec in specs]
     return specs
 
 
@@ -95,7 +101,7 @@ def create_topics(settings: Settings) -> list[str]:
         existing = set(client.list_topics())
         missing = {
             spec.name: {
-                "num_partitions": settings.partitions,
+                "num_partitions": spec.partitions,
                 "replication_factor": settings.replication,
                 "configs": spec.configs,
             }
@@ -110,8 +116,8 @@ def create_topics(settings: Settings) -> list[str]:
                 if topic["error_code"]:
                     reason = topic["error_message"] or for_code(topic["error_code"]).__name__
                     raise ConfigurationError(
-                        f"Kafka at {settings.kafka} refused to create the topic {topic['name']!r} with {settings.partitions} "
-                        f"partitions and {settings.replication} replicas: {reason}; "
+                        f"Kafka at {settings.kafka} refused to create the topic {topic['name']!r} with "
+                        f"{missing[topic['name']]['num_partitions']} partitions and {settings.replication} replicas: {reason}; "
                         f"check {PREFIX}PARTITIONS and {PREFIX}REPLICATION"
                     )
                 created.append(topic["name"])
@@ -135,7 +141,7 @@ def _check_when_known(settings: Settings) -> None:
 
 
 def check_topics(settings: Settings) -> None:
-    """Check that every topic exists, has `settings.partitions` partitions and, if it must be, is compacted only.
+    """Check that every topic exists, has the partitions it should and, if it must be, is compacted only.
 
     Raises:
         ServiceUnavailable: Kafka can't be reached.
@@ -152,11 +158,17 @@ def check_topics(settings: Settings) -> None:
     if missing:
         names = ", ".join(map(repr, missing))
         problems.append(f"no topic {names} at {settings.kafka}: create with `cloutstream topics create`")
-    for count in sorted({count for count in found.values() if count != settings.partitions}):
-        names = ", ".join(repr(name) for name, partitions in found.items() if partitions == count)
+    shared = {name: count for name, count in found.items() if name != settings.control_topic}
+    for count in sorted({count for count in shared.values() if count != settings.partitions}):
+        names = ", ".join(repr(name) for name, partitions in shared.items() if partitions == count)
         problems.append(
             f"topic {names} has {count} partitions, expected {settings.partitions}: set {PREFIX}PARTITIONS={count} if every "
             f"topic has that many, else use one with {settings.partitions} (the number can't be changed: it places the accounts)"
+        )
+    if found.get(settings.control_topic, 1) != 1:
+        problems.append(
+            f"topic {settings.control_topic!r} has {found[settings.control_topic]} partitions, expected 1: what is "
+            "defined must have one order; delete it and run `cloutstream topics create`"
         )
     for spec in specs:
         if policies.get(spec.name, "compact") != "compact":

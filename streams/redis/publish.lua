@@ -15,6 +15,19 @@ if not live then
   boards, names = prefix .. "build:board:", prefix .. "build:boards"
 end
 
+-- How a campaign's counts stood at the end of each minute in which it had events, newest first; the last day of them.
+local function note_minute(key, v)
+  local minute = string.format("%d", math.floor(tonumber(v[14]) / 60))
+  local point = "[" .. table.concat({minute, v[10], v[11], v[12], v[13]}, ",") .. "]"
+  local newest = redis.call("LINDEX", key, 0)
+  if newest and string.match(newest, "^%[(%d+),") == minute then
+    redis.call("LSET", key, 0, point)
+  else
+    redis.call("LPUSH", key, point)
+    redis.call("LTRIM", key, 0, 1439)
+  end
+end
+
 local function place(board, key, member)
   if key == "" then
     redis.call("ZREM", boards .. board, member)
@@ -36,7 +49,7 @@ end
 for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
   local hash, version = prefix .. "score:" .. e[1], e[2]
   if version < 0 then
-    redis.call("DEL", hash, prefix .. "history:" .. e[1])
+    redis.call("DEL", hash, prefix .. "history:" .. e[1], prefix .. "minutes:" .. e[1])
     redis.call("ZREM", boards .. e[3] .. ":standing", e[4])
     redis.call("ZREM", boards .. e[3] .. ":trending", e[4])
   else
@@ -50,6 +63,9 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
       local is_listed = has_evidence(e[3], e[4], tonumber(v[2]))
       place(e[3] .. ":standing", is_listed and e[5] or "", e[4])
       place(e[3] .. ":trending", is_listed and e[6] or "", e[4])
+      if e[3] == "campaigns" and version > held then
+        note_minute(prefix .. "minutes:" .. e[1], v)
+      end
       if e[9] and version > held then
         -- The id is the offset, so a replay can't add a change twice; an id that isn't newer is refused by the stream.
         local added = redis.pcall("XADD", prefix .. "changes:" .. partition, "MAXLEN", "~", ARGV[4], e[8], "json", e[9])

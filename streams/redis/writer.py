@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, cast
@@ -133,6 +133,16 @@ class Writer:
         held = await self._client.hmget(key, "now", "mode")
         if held[0] is None or held[1] != self._settings.clock.encode() or float(held[0]) < watermark_s:
             await self._client.hset(key, mapping={"mode": self._settings.clock, "now": repr(watermark_s)})
+
+    async def campaigns(self, definitions: Mapping[str, str]) -> None:
+        """Publish definitions of campaigns, name -> JSON."""
+        if definitions:
+            await self._client.hset(self._settings.redis_prefix + "campaigns", mapping=dict[Any, Any](definitions))
+
+    async def people(self, counts: Mapping[str, int]) -> None:
+        """Publish how many different people engaged, by the campaigns' entity names; a count never goes back."""
+        if counts:
+            await self._client.zadd(self._settings.redis_prefix + "people", dict[Any, Any](counts), gt=True)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -14,6 +14,7 @@ from streams.tables.entity_load import load_rows
 from streams.tables.entity_rows import EntityRows
 from streams.tables.fold import fold
 from streams.tables.marker import MARKER_KEY, Marker
+from streams.tables.people import PEOPLE_KEY, People
 
 
 class EntityState:
@@ -24,6 +25,7 @@ class EntityState:
         self._records: list[Engagements] = []
         self._offsets: list[int] = []
         self.waiting_engagements = 0
+        self.people = People()
 
     @property
     def log(self) -> Marker:
@@ -40,6 +42,7 @@ class EntityState:
         self._records.append(record)
         self._offsets.append(offset)
         self.waiting_engagements += len(record)
+        self.people.take(record)  # at once, not when it is folded: a set may hold more than the marker says, never less
 
     def take(self) -> tuple[list[Engagements], list[int]]:
         """Return and forget the records that wait, and their offsets."""
@@ -50,13 +53,14 @@ class EntityState:
     def drop(self) -> None:
         """Forget the partition: another worker has it now."""
         self.take()
+        self.people = People()
         self.table.drop(self.partition)
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Apply changelog records; rows whose last record is stale become dirty, to be written again."""
         rows: dict[bytes, list[bytes]] = {}
         removed: list[bytes] = []
-        plain = MARKER_KEY not in keys and None not in values
+        plain = None not in values and not any(key.startswith(b"\x00") for key in keys)
         if plain:
             self._load_rows(keys, values)  # type: ignore[arg-type]  # no None among them
             return
@@ -64,6 +68,9 @@ class EntityState:
             if key == MARKER_KEY:
                 if value is not None:
                     self._load_marker(Marker.decode(value))
+            elif key.startswith(PEOPLE_KEY):
+                if value is not None:
+                    self.people.load([(key, value)])
             elif value is None:
                 rows.pop(key, None)
                 removed.append(key)
@@ -81,7 +88,8 @@ class EntityState:
     def load_foreign(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Apply records that another worker wrote between ours, and have all their rows written again."""
         self.load(keys, values)
-        names = [key for key in dict.fromkeys(keys) if key != MARKER_KEY]
+        self.people.write_again(key for key in keys if key.startswith(PEOPLE_KEY))
+        names = [key for key in dict.fromkeys(keys) if not key.startswith(b"\x00")]
         found = self.table.find(*hash_names(names), self.partition)
         self.table.dirty[found[found >= 0]] = True
 

@@ -9,10 +9,11 @@ from streams.kafka.topics import beginning_offsets, end_offsets, read_topic
 from streams.reader import Reader
 from streams.redis.client import session
 from streams.settings import Settings
+from streams.verify.campaigns import people_of
 from streams.verify.compare import Totals, compare_inputs, compare_table
 from streams.verify.inputs import Inputs, recount_inputs
 from streams.verify.log import read_log
-from streams.verify.redis_state import compare_redis
+from streams.verify.redis_state import compare_people, compare_redis
 from streams.verify.report import Report
 from streams.verify.table import Table, read_tables
 
@@ -40,12 +41,14 @@ def verify(settings: Settings, progress: Progress | None = None) -> Report:
     tables = read_tables(settings)
     report.entities = sum(len(table.names) for table in tables.values())
     report.expired = sum(len(table.expired) for table in tables.values())
-    totals = _check_log(settings, tables, report, show)
+    people: dict[str, int] = {}
+    totals = _check_log(settings, tables, people, report, show)
     inputs = _recount_inputs(settings, report, show)
     compare_inputs(inputs, totals, report)
     _compare_dead_letters(settings, inputs, report)
     with session(settings) as client:
         compare_redis(settings, client, tables.values(), report, _adding(show, "comparing Redis", report.entities))
+        compare_people(settings, client, people, report)
         _compare_outcomes(Reader(settings, client), inputs, report)
     if report.unapplied:
         report.notes.append(
@@ -66,8 +69,8 @@ def _adding(show: Progress, title: str, total: float) -> Callable[[int], None]:
     return add
 
 
-def _check_log(settings: Settings, tables: dict[int, Table], report: Report, show: Progress) -> Totals:
-    """Compare each partition's table with its log; return the log's integers."""
+def _check_log(settings: Settings, tables: dict[int, Table], people: dict[str, int], report: Report, show: Progress) -> Totals:
+    """Compare each partition's table with its log; return the log's integers, and add its campaigns' people to `people`."""
     totals = Totals({})
     for partition, end in sorted(end_offsets(settings, settings.engagements_topic).items()):
         show("recounting engagements", partition, settings.partitions)
@@ -80,6 +83,7 @@ def _check_log(settings: Settings, tables: dict[int, Table], report: Report, sho
                 f"{settings.engagements_topic}[{partition}] starts at offset {log.first_offset}: of rows made before it only the "
                 "integers are compared, as lower bounds"
             )
+        people |= people_of(log) if log.first_offset == 0 else {}
         compare_table(partition, log, tables[partition], settings, totals, report)
     return totals
 

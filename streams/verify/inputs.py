@@ -12,6 +12,7 @@ from kafka.partitioner.default import murmur2
 from streams.kafka.reading import Record
 from streams.kafka.topics import beginning_offsets, end_offsets, read_topic
 from streams.settings import Settings
+from streams.verify.campaigns import Campaigns
 from streams.verify.event import Event, parse
 
 DUPLICATE_WINDOW = 1_000_000  # offsets
@@ -34,6 +35,7 @@ class Inputs:
     ends: dict[tuple[str, int], int] = field(default_factory=dict)
     events: int = 0
     is_whole: bool = True
+    campaigns: Campaigns = field(default_factory=Campaigns)
 
 
 class _Accepted:
@@ -66,8 +68,10 @@ def recount_inputs(settings: Settings, progress: Callable[[int], None]) -> Input
         progress: called with the number of records read since the last call.
     """
     inputs = Inputs()
-    for topic in settings.topic_names:
-        ends = end_offsets(settings, topic)
+    all_ends = {topic: end_offsets(settings, topic) for topic in settings.topic_names}
+    for record in read_topic(settings, settings.control_topic):  # after the ends: what events before them count for is then there
+        inputs.campaigns.tell(record.key, record.value, record.timestamp)
+    for topic, ends in all_ends.items():
         inputs.ends.update({(topic, p): end for p, end in ends.items()})
         inputs.is_whole &= not any(beginning_offsets(settings, topic).values())
         unreported = 0
@@ -98,17 +102,19 @@ def recounted(topic: str, records: Iterable[Record], inputs: Inputs, settings: S
             inputs.outcomes["applied"] += 1
             inputs.outcomes["clamped"] += event.at > record.timestamp / 1000
             inputs.outcomes["misplaced"] += _home(event.actor, settings.partitions) != record.partition
-            _count(inputs, event, settings)
+            _count(inputs, event, record.timestamp, settings)
         yield record
 
 
-def _count(inputs: Inputs, event: Event, settings: Settings) -> None:
+def _count(inputs: Inputs, event: Event, broker_ms: int, settings: Settings) -> None:
     account = "account:" + _escaped(event.author)
     targets = [account]
     if settings.topics_enabled:
         for tag in _first_distinct(event.tags, settings.max_tags):
             topic = "topic:" + _escaped(tag)
             targets += (topic, f"{account}@{topic}")
+    for campaign in inputs.campaigns.entities_of(event, broker_ms):
+        targets += (campaign, f"{account}@{campaign}")
     for name in targets:
         counts = inputs.counts.get(name)
         if counts is None:

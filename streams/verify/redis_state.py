@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,7 @@ _ROUNDING = 0.5e-4 + 1e-7
 _RELATIVE = 1e-12
 # Board -> member -> its sort key, and whether it may be absent.
 Boards = dict[str, dict[str, tuple[float, bool]]]
+_PEOPLE_TOLERANCE = 5 * 0.01625  # five standard errors
 
 
 def compare_redis(
@@ -56,6 +57,15 @@ def compare_redis(
     _compare_boards(settings, client, boards, report)
     if not client.exists(f"{settings.redis_prefix}epoch"):
         report.notes.append(f"no {settings.redis_prefix}epoch: Redis says itself that it isn't complete")
+
+
+def compare_people(settings: Settings, client: redis.Redis, people: Mapping[str, int], report: Report) -> None:
+    """Compare how many people engaged with campaigns; what is published is an estimate."""
+    for entity, expected in people.items():
+        found: Any = client.zscore(f"{settings.redis_prefix}people", entity)
+        report.compared["people"] += 1
+        if found is None or abs(found - expected) > max(1.0, _PEOPLE_TOLERANCE * expected):
+            report.add("redis", entity, "people", expected, found)
 
 
 def _compare_hash(entity: str, row: Any, expected: Shown, found: dict[str, str], report: Report) -> None:

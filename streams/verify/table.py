@@ -42,6 +42,8 @@ class _Latest:
             if value is not None:
                 self.folded = max(self.folded, Marker.decode(value).folded)
             return
+        if key.startswith(b"\x00"):
+            return  # no row: the people of a campaign
         if value is not None:
             self._waiting.append((key, value))
             if len(self._waiting) >= _AT_ONCE:

@@ -1,4 +1,4 @@
-"""What the transport, the tables and the bulk producer rest on inside faust-streaming 0.15 and aiokafka 0.14.
+"""What transport, tables, bulk producer and control topic rest on inside faust-streaming 0.15 and aiokafka 0.14.
 
 None of it is public there, so a new release may move it without a word. Each test names one thing and, when it fails, which
 file of ours to look at.
@@ -38,8 +38,9 @@ from faust.types import TP, ConsumerMessage
 
 from streams.settings import Settings
 
-TRANSPORT, TABLES, BULK, APP = (
-    "streams/kafka/transport.py", "streams/tables/faust_table.py", "streams/kafka/bulk.py", "agents/app.py"
+TRANSPORT, TABLES, BULK, APP, FOLLOWING = (
+    "streams/kafka/transport.py", "streams/tables/faust_table.py", "streams/kafka/bulk.py", "agents/app.py",
+    "streams/control/following.py",
 )  # fmt: skip
 
 
@@ -386,3 +387,10 @@ def test_a_seek_to_what_is_committed_notes_what_that_is() -> None:
     """streams/kafka/transport.py has what was fetched before such a seek fetched again, from what is noted."""
     assert "_committed_offset.update" in inspect.getsource(consumer.Consumer.perform_seek)
     assert list(inspect.signature(consumer.Consumer.perform_seek).parameters) == ["self"]
+
+
+def test_a_fetch_tells_the_end_and_when_it_was_answered_together_and_one_is_under_way_at_a_time() -> None:
+    must_say(fetcher.Fetcher._proc_fetch_request, "tp_state.highwater = highwater", FOLLOWING)
+    must_say(fetcher.Fetcher._proc_fetch_request, "tp_state.timestamp = now_ms", FOLLOWING)
+    must_say(fetcher.Fetcher._get_actions_per_node, "elif node_id in self._in_flight:", FOLLOWING)
+    must_say(AIOKafkaConsumer.last_poll_timestamp, "state_value(partition).timestamp", FOLLOWING)

@@ -98,10 +98,15 @@ def test_a_wrong_number_of_partitions_is_named_with_what_was_found_and_expected(
     assert "\n" not in str(caught.value)
 
 
-def test_changelogs_and_scores_are_compacted_and_nothing_else_is(settings: Settings) -> None:
+def test_changelogs_scores_and_definitions_are_compacted_and_nothing_else_is(settings: Settings) -> None:
     compacted = {spec.name for spec in topic_specs(settings) if spec.is_compacted}
-    changelogs = {settings.actors_changelog, settings.entities_changelog}
-    assert {settings.scores_topic, settings.rules_topic, *changelogs} == compacted
+    assert {settings.scores_topic, settings.actors_changelog, settings.entities_changelog, settings.control_topic} == compacted
+
+
+def test_a_control_topic_of_several_partitions_is_refused(settings: Settings) -> None:
+    create_with_partitions(settings, settings.control_topic, 4, {"cleanup.policy": "compact"})
+    with pytest.raises(ConfigurationError, match=f"'{settings.control_topic}' has 4 partitions, expected 1"):
+        create_topics(settings)
 
 
 def test_rows_in_the_changelogs_are_safe_from_compaction_for_an_hour(settings: Settings) -> None:

@@ -33,8 +33,11 @@ class Mutation:
 
 _BUSY = (("span_s", 1.5), ("tick_ms", 80.0), ("events", 60), ("people", 4))
 _ZOMBIES = (*_BUSY, ("pauses", ((0.4, 1.2), (0.9, 0.5))), ("session_s", 0.25))
+_SLOW_ZOMBIES = (*_ZOMBIES, ("latency_mean_s", 0.05), ("workers", 2), ("is_small", True))
 _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
+_CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
+_UNHEARD = (*_CAMPAIGNS, ("control_stalls", ((0.2, 1.2),)))
 
 MUTATIONS = [
     Mutation(
@@ -113,7 +116,7 @@ MUTATIONS = [
     Mutation(
         "intake chooses a round before the gate", "agents.intake:Intake._take",
         "        previous = self._round\n", "        previous, batch = self._round, self.fetched.round()\n",
-        also=("            batch = self.fetched.round()\n", ""),
+        also=("            batch = self.fetched.round()\n", ""), plan=_SLOW_ZOMBIES,
     ),
     Mutation(
         "intake sends a round before the last is acknowledged", "agents.intake:Intake._send",
@@ -135,6 +138,18 @@ MUTATIONS = [
         "alerts are forgotten when Redis doesn't take them", "agents.alerter:Alerter._write",
         "            part = [queue[i][1] for i in range(min(len(queue), MOST_PER_WRITE))]\n",
         "            part = [queue.popleft()[1]]\n", also=("            for _ in part:\n                queue.popleft()\n", ""),
+    ),
+    Mutation(
+        "intake doesn't wait for what is defined", "agents.fetched:Fetched.round",
+        "if known < last:", "if False:", plan=_UNHEARD,
+    ),
+    Mutation(
+        "a campaign counts from when a worker hears of it", "streams.intake.campaigns:Watchlist.matches",
+        "(broker_ms[event] >= self._since_ms[campaign]) & ", "", plan=_CAMPAIGNS,
+    ),
+    Mutation(
+        "a campaign ends when a worker hears of it", "streams.intake.campaigns:Watchlist.matches",
+        "(broker_ms[event] < self._ended_ms[campaign])", "(self._ended_ms[campaign] == _NEVER)", plan=_CAMPAIGNS,
     ),
 ]  # fmt: skip
 

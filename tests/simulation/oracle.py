@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import orjson
 from faust.types import TP
 
+from streams.events.engagements import KIND_MASK, TWEET, UNDO_BIT, decode
 from streams.settings import Settings
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows
@@ -41,6 +43,8 @@ def check(settings: Settings, log: Log, store: Store, inputs: Inputs, live: list
     compare_inputs(inputs, totals, report)
     reading: Any = Reading(store)
     compare_redis(settings, reading, tables.values(), report, lambda _: None)
+    _people(settings, log, store)
+    _minutes(settings, store)
     _dead_letters(settings, log, inputs, report)
     _outcomes(settings, live, inputs, report)
     _raise(report, "the log recounted")
@@ -58,6 +62,33 @@ def check(settings: Settings, log: Log, store: Store, inputs: Inputs, live: list
 def _raise(report: Report, what: str) -> None:
     if not report.ok:
         raise Violation(f"{what}: " + "; ".join(map(str, report.mismatches[:5])))
+
+
+def _people(settings: Settings, log: Log, store: Store) -> None:
+    """Compare how many people engaged with each campaign: of few, an estimate is right to the one."""
+    people: dict[str, set[bytes]] = {}
+    for record in log.topic(settings.engagements_topic):
+        batch = decode(record.value or b"")
+        names = batch.names.tolist()
+        for target, actor, flags in zip(batch.target.tolist(), batch.actor.tolist(), batch.flags.tolist(), strict=True):
+            if names[target].startswith(b"campaign:") and flags & KIND_MASK != TWEET and not flags & UNDO_BIT:
+                people.setdefault(names[target].decode(), set()).add(names[actor])
+    expected = {name: len(who) for name, who in people.items()}
+    found = store.data.get(settings.redis_prefix + "people", {})
+    if expected != found:
+        raise Violation(f"people in Redis are {found}, expected {expected}")
+
+
+def _minutes(settings: Settings, store: Store) -> None:
+    """Check that each campaign's newest minute has its counts as they stand, and that minutes descend."""
+    prefix = settings.redis_prefix + "score:campaign:"
+    for key, fields in store.data.items():
+        if not key.startswith(prefix):
+            continue
+        points = [orjson.loads(point) for point in store.data.get(key.replace("score:", "minutes:", 1), [])]
+        expected = [int(float(fields["at"]) // 60), *(int(fields[name]) for name in ("posts", "likes", "shares", "replies"))]
+        if points[:1] != [expected] or sorted({point[0] for point in points}, reverse=True) != [point[0] for point in points]:
+            raise Violation(f"minutes of {key} are {points}, expected {expected} first, and that they descend")
 
 
 def _dead_letters(settings: Settings, log: Log, inputs: Inputs, report: Report) -> None:
@@ -79,13 +110,17 @@ def _outcomes(settings: Settings, live: list[Any], inputs: Inputs, report: Repor
 def _recovered(settings: Settings, log: Log, owner: Any, p: int, what: str) -> None:
     """Compare what recovery gives with what the owner of a partition holds."""
     entities, actors = EntityRows(settings), ActorRows()
+    recovered = EntityState(entities, p)
+    people = recovered.people
     for state, topic in (
-        (EntityState(entities, p), settings.entities_changelog),
+        (recovered, settings.entities_changelog),
         (ActorState(actors, p), settings.actors_changelog),
     ):
         records = log[TP(topic, p)].records
         if records:
             state.load([r.key or b"" for r in records], [r.value for r in records])
+    if people.counts() != (held := owner.entities.partition(p).people.counts()):
+        raise Violation(f"recovery of partition {p} from {what} gives {people.counts()} people, {owner} holds {held}")
     differing = [
         *_differing(_entities(owner.entity_rows, p), _entities(entities, p)),
         *_differing(_actors(owner.actor_rows, p), _actors(actors, p)),

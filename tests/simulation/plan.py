@@ -45,6 +45,9 @@ class Plan:
     compactions_s: tuple[float, ...] = ()
     compaction_lag_s: float = 2.5
     is_small: bool = False  # sizes are small: see `schedule`
+    campaigns_s: tuple[tuple[float, float], ...] = ()  # when each is made, and ended
+    control_s: float = 0.05  # how long a fetch of the control topic waits
+    control_stalls: tuple[tuple[float, float], ...] = ()  # when no fetch of it is answered
     poison: float = 0.05
     twice: float = 0.15
     undo: float = 0.08
@@ -102,6 +105,12 @@ class Plan:
             plan.compactions_s = tuple(sorted(rng.uniform(0.5, busy_s + 1.5) for _ in range(2)))
             plan.compaction_lag_s = rng.choice([0.0, 2.5]) if not plan.pauses and not plan.crash_steps else 2.5
         plan.is_small = often(0.5)
+        if often(0.4):
+            made_s = [rng.uniform(-0.2, span_s) for _ in range(rng.choice([1, 2, 3]))]
+            plan.campaigns_s = tuple((at_s, at_s + rng.choice([0.3, 1.0, 1e9])) for at_s in made_s)
+            plan.tags = 0.5
+            if often(0.4):
+                plan.control_stalls = ((start_s := rng.uniform(0, busy_s), start_s + rng.choice([0.2, 1.0])),)
         return plan
 
     def settings(self) -> Settings:
@@ -120,6 +129,7 @@ class Plan:
         self.send_failures = self.appended_twice = self.drops = self.again = self.redis_cuts = 0.0
         self.slow_until_s = 0.0
         self.redis_away = ()
+        self.control_stalls = ()
 
     def shown(self) -> str:
         """Return what differs from the default."""

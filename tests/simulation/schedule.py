@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+import orjson
 from faust.types import TP
 
 import agents.alerter
@@ -18,12 +19,16 @@ import agents.fetched
 import agents.intake
 import agents.publisher
 import agents.scorer
+import streams.control.campaigns
+import streams.control.state
 import streams.events.duplicates
 import streams.fatal
 import streams.redis.writer
 import streams.tables.flush
+import streams.verify.campaigns
 import streams.verify.inputs
 
+from .definitions import Definitions, defined
 from .events import Events
 from .group import Group
 from .log import Log
@@ -75,10 +80,14 @@ _SMALL = (
     (streams.events.duplicates, "WINDOW", 24),
     (streams.verify.inputs, "DUPLICATE_WINDOW", 24),
 )
+# What takes seconds takes a fifth of them.
 _ALWAYS = (
     (agents.scorer, "MARKER_REFRESH_S", MARKER_REFRESH_S),
     (agents.intake, "MARKER_REFRESH_S", MARKER_REFRESH_S),
     (agents.alerter, "LOOK_INTERVAL_S", 0.1),
+    (streams.control.campaigns, "ACTIVATION_S", 0.4),
+    (streams.control.state, "MARGIN_S", 0.2),
+    (streams.verify.campaigns, "ACTIVATION_MS", 400),
 )
 
 
@@ -162,6 +171,7 @@ class Schedule:
     def _arrange(self) -> None:
         world, plan = self.world, self.plan
         Events(world, plan, self.log).arrange()
+        Definitions(world, plan, self.log).arrange()
         self._start("A")
         if plan.workers > 1:
             world.at(plan.joins_s, lambda: self._start("B"))
@@ -211,7 +221,7 @@ class Schedule:
 
     def _compact(self) -> None:
         s, before_ms = self.plan.settings(), int((self.world.time() - self.plan.compaction_lag_s) * 1000)
-        for topic in (s.actors_changelog, s.entities_changelog, s.scores_topic):
+        for topic in (s.actors_changelog, s.entities_changelog, s.scores_topic, s.control_topic):
             for p in range(s.partitions):
                 gone = self.log[TP(topic, p)].compact(before_ms)
                 if gone:
@@ -259,6 +269,16 @@ class Schedule:
                 return f"{worker} has something to write"
         if s.redis_prefix + "epoch" not in self.store.data:
             return "Redis is not complete"
+        told = {name: orjson.loads(text) for name, text in self.store.data.get(s.redis_prefix + "campaigns", {}).items()}
+        campaigns = {c.name: orjson.loads(orjson.dumps(c.as_dict())) for c in defined(self.log, self.plan).campaigns}
+        if told != campaigns:
+            return f"campaigns in Redis are {told}, expected {campaigns}"
+        counts = self.store.data.get(s.redis_prefix + "people", {})
+        for worker in self._live():
+            for p in worker.owned:
+                for name, n in worker.entities.partition(p).people.counts().items():
+                    if counts.get(name) != n:
+                        return f"{n} people of {name} aren't in Redis"
         return ""
 
     def _close(self) -> None:

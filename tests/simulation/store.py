@@ -145,6 +145,12 @@ class Store:
         found = self.data.get(key, {}).get(member)
         return None if found is None else repr(found)
 
+    def _zaddgt(self, key: str, *pairs: Any) -> int:
+        held = self.data.setdefault(key, {})
+        for member, score in zip(pairs[::2], pairs[1::2], strict=True):
+            held[member] = max(held.get(member, 0.0), float(score))
+        return 0
+
     def _zrem(self, key: str, member: str) -> int:
         held = self.data.get(key, {})
         gone = held.pop(member, None) is not None
@@ -194,6 +200,14 @@ class Store:
         held = self.data.setdefault(key, [])
         held.insert(0, value)
         return len(held)
+
+    def _lindex(self, key: str, place: Any) -> str | None:
+        held = self.data.get(key, [])
+        return held[int(place)] if len(held) > int(place) else None
+
+    def _lset(self, key: str, place: Any, value: str) -> str:
+        self.data[key][int(place)] = value
+        return "OK"
 
     def _ltrim(self, key: str, first: Any, last: Any) -> str:
         self.data[key] = self.data[key][int(first) : int(last) + 1]
@@ -285,6 +299,10 @@ class Client:
 
     async def hset(self, key: str, mapping: dict[Any, Any]) -> Any:
         return (await self.run([("hset", key, *(x for pair in mapping.items() for x in pair))]))[0]
+
+    async def zadd(self, key: str, mapping: dict[str, int], gt: bool) -> Any:
+        assert gt
+        return (await self.run([("zaddgt", key, *(x for pair in mapping.items() for x in pair))]))[0]
 
     async def aclose(self) -> None:
         """Nothing is held."""

@@ -56,6 +56,7 @@ class Watch:
             self._settings.dead_letters_topic: self._letter,
             self._settings.entities_changelog: self._row,
             self._settings.actors_changelog: self._actor,
+            self._settings.control_topic: lambda record: self.inputs.campaigns.tell(record.key, record.value, record.timestamp),
             **dict.fromkeys(self._settings.topic_names, self._event),
         }
         log.on_append = lambda record: self._by_topic[record.topic](record)
@@ -74,8 +75,9 @@ class Watch:
             event = parse(record.value)
             assert event is not None
             account = f"account:{event.author}"
-            tags = [tag.replace("@", "%40") for tag in event.tags]
-            self._wanted[tp][record.offset] = [account, *(n for t in tags for n in (f"topic:{t}", f"{account}@topic:{t}"))]
+            scopes = [f"topic:{tag.replace('@', '%40')}" for tag in event.tags]
+            scopes += inputs.campaigns.entities_of(event, record.timestamp)
+            self._wanted[tp][record.offset] = [account, *(n for scope in scopes for n in (scope, f"{account}@{scope}"))]
         elif (record.topic, record.partition, record.offset) in inputs.refused:
             self._refused[tp].append(record.offset)
 
@@ -101,7 +103,7 @@ class Watch:
             self._folded[record.partition] = max(
                 self._folded.get(record.partition, -1), Marker.decode(record.value or b"").folded
             )
-        elif record.value is not None and record.key is not None:
+        elif record.value is not None and record.key is not None and not record.key.startswith(b"\x00"):
             key = (record.partition, record.key)
             self._rows[key] = max(self._rows.get(key, -1), int.from_bytes(record.value[4:12], "little", signed=True))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -11,7 +12,7 @@ from faust.types import TP
 
 from agents import add_agents
 from agents.ownership import Ownership
-from streams.alerts.rules import Rules
+from streams.control.state import ControlRecord, Fetched
 from streams.kafka.range import Range
 from streams.redis.feed import Feed
 from streams.redis.writer import Writer
@@ -21,7 +22,6 @@ from streams.tables.states import ActorState, EntityState
 from .consumer import Consumer, Stream
 from .group import Group
 from .log import Log, Sender
-from .rules import RULES
 from .store import Client, Store
 from .world import Ended, SteppedLoop, Violation, World
 
@@ -78,12 +78,6 @@ class Worker(Ownership):
         client: Any = Client(self.world, self._log.plan, self._store, self)
         return Feed(self.settings, client)
 
-    async def follow_rules(self, rules: Rules, on_loaded: Callable[[], None]) -> None:
-        await asyncio.sleep(self._log.plan.latency_s(self.world))
-        for rule in RULES:
-            rules.put(rule)
-        on_loaded()
-
     def ranges(self, *names: str) -> Stream:
         stream = Stream()
         for name in names:
@@ -99,6 +93,23 @@ class Worker(Ownership):
 
     def endless(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
         self._runs.append(lambda: self.run_endless(what, run))
+
+    async def follow_control(self) -> AsyncIterator[Fetched]:
+        """Fetch the control topic as the workers' follower does: complete up to when the fetch began, if it came to the end."""
+        world, plan, rng = self.world, self._log.plan, random.Random(f"{self.world.seed} {self._name}")
+        control = self._log[TP(self.settings.control_topic, 0)]
+        position = 0
+        while True:
+            begun_s = world.time()
+            await asyncio.sleep(plan.control_s + rng.expovariate(1 / plan.latency_mean_s))
+            if any(start_s <= world.now_s < end_s for start_s, end_s in plan.control_stalls):
+                continue  # the broker didn't answer
+            records = control.read(position, rng.choice([1, 2, 1000]))
+            position = records[-1].offset + 1 if records else position
+            is_at_end = position >= control.end
+            await asyncio.sleep(rng.expovariate(1 / plan.latency_mean_s))
+            found = [ControlRecord(r.offset, r.timestamp, r.key, r.value) for r in records]
+            yield Fetched(found, begun_s if is_at_end else None)
 
     # Its life.
 

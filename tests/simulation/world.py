@@ -120,6 +120,7 @@ class World:
     """
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.rng = random.Random(seed)
         self.now_s = 0.0
         self.step_s = 0.0

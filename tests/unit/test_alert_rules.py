@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.alerts.rules import FORMAT, Rule, Rules, decode, encode
-from streams.alerts.topic import apply
+from streams.alerts.rules import FORMAT, Rule, decode, encode
 from streams.cli import build_parser
 from streams.cli.rule_line import rule_of
 from streams.cli.times import ago_or_at
+from streams.control.state import ControlRecord, ControlState, Fetched
 from streams.errors import UsageError
 from streams.settings import Settings
 
@@ -100,19 +100,24 @@ def test_a_rule_is_about_whom_it_says(rule: str, watched: list[str], others: lis
     assert [added(rule).watches(entity) for entity in watched + others] == [True] * len(watched) + [False] * len(others)
 
 
-def test_records_put_and_remove_and_what_is_no_rule_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    rules, rule = Rules(), added("goal --account ann --value 3")
-    apply(rules, b"r", encode(rule))
-    apply(rules, b"t", encode(added("top --everybody")))
+def test_rules_follow_the_control_topic_and_what_is_no_rule_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    state, rule = ControlState(), added("goal --account ann --value 3")
+
+    def told(key: bytes | None, value: bytes | None) -> None:
+        state.apply(Fetched([ControlRecord(0, 0, key, value)], None))
+
+    told(b"rule:r", encode(rule))
+    told(b"rule:t", encode(added("top --everybody")))
+    rules = state.rules
     assert (rules.goals, len(rules.tops), len(rules.on_changes)) == ({b"account:ann"}, 1, 1)
-    version = rules.version
+    revision = state.revision
     for value in (b"", b"{}", b"[1]", b'{"format":2,"id":"x","kind":"jump"}', b'{"format":1,"id":"x","kind":"hum"}', b"\xff"):
-        apply(rules, b"x", value)
-    apply(rules, None, b"{}")
-    assert (len(rules.by_id), caplog.text.count("left out")) == (2, 6)
-    apply(rules, rule.id.encode(), None)
-    assert not rules.goals
-    assert rules.version > version
+        told(b"rule:x", value)
+    told(None, b"{}")
+    assert (len(state.rules.by_id), caplog.text.count("left out")) == (2, 6)
+    told(b"rule:r", None)
+    assert not state.rules.goals
+    assert state.revision > revision
 
 
 @pytest.mark.parametrize(

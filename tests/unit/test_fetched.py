@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
+from agents.control import Control
 from agents.fetched import ROUND_EVENTS, Fetched
+from streams.control.state import MARGIN_S
+from streams.control.state import Fetched as Known
 from streams.kafka.range import Range
 from streams.tables.actor_rows import ActorRows
 
@@ -17,7 +22,11 @@ def fetched(*owned: int) -> tuple[Fetched, Any, list[tuple[TP, int]]]:
     """Return what waits in a worker that owns these partitions, the worker, and what it asked to be fetched again."""
     again: list[tuple[TP, int]] = []
     consumer = SimpleNamespace(rewind=lambda tp, offset: again.append((tp, offset)), highwater=lambda _: 0)
-    app: Any = SimpleNamespace(owned=set(owned), actor_rows=ActorRows(), consumer=consumer, has_work=asyncio.Event())
+    control = Control()
+    control.state.apply(Known([], 0.0))
+    app: Any = SimpleNamespace(
+        owned=set(owned), actor_rows=ActorRows(), consumer=consumer, has_work=asyncio.Event(), control=control, clock=time
+    )
     return Fetched(app), app, again
 
 
@@ -87,3 +96,38 @@ def test_more_than_two_rounds_hold_up_what_comes_until_they_are_let_go() -> None
         return waiting.round() == []
 
     assert asyncio.run(run())
+
+
+def test_what_the_broker_took_later_than_the_control_topic_is_known_waits_for_it() -> None:
+    waiting, app, again = fetched(0, 1)
+    limit_ms = int(1000 * MARGIN_S)
+    early, late, other = content(0, 0, 4), content(0, 4, 6), content(1, 0, 2)
+    early.timestamps_ms = [limit_ms - 5, limit_ms, limit_ms + 1, limit_ms]
+    put(waiting, early, late, other)
+    assert chosen(waiting) == [(0, 0, 2), (1, 0, 2)]
+    assert app.control.is_waited_for
+    app.actor_rows.inputs(0).source("events").position = 2
+    app.actor_rows.inputs(1).source("events").position = 2
+    assert chosen(waiting) == []
+    app.control.state.apply(Known([], 0.01))
+    assert chosen(waiting) == [(0, 2, 4), (0, 4, 6)]
+    assert not app.control.is_waited_for
+    assert again == []
+
+
+def test_a_time_that_can_not_be_the_brokers_stops_no_partition(caplog: pytest.LogCaptureFixture) -> None:
+    waiting, app, _ = fetched(0)
+    ahead = content(0, 0, 4)
+    ahead.timestamps_ms = [0, int((time.time() + 1e6) * 1000)] * 2
+    put(waiting, ahead)
+    assert chosen(waiting) == [(0, 0, 4)]
+    assert not app.control.is_waited_for
+    assert caplog.text.count("expected the broker's own") == 1
+
+
+def test_nothing_is_taken_before_the_control_topic_was_read_once() -> None:
+    waiting, app, _ = fetched(0)
+    app.control = Control()
+    put(waiting, content(0, 0, 2))
+    assert chosen(waiting) == []
+    assert app.control.is_waited_for

@@ -8,7 +8,8 @@ import pytest
 from faust.types import TP
 
 from agents.app import CloutstreamApp, create_app
-from agents.health import COMMIT_WITHIN_S, conditions, recovery_remaining_records, uncommitted, waiting_for
+from agents.health import COMMIT_WITHIN_S, CONTROL_WITHIN_S, conditions, recovery_remaining_records, uncommitted, waiting_for
+from streams.control.state import Fetched
 from streams.kafka.register import register_transport
 from streams.settings import Settings
 
@@ -35,6 +36,7 @@ def app() -> CloutstreamApp:
     app.assigned = app.recovered = True
     app.owned = {0, 1}
     app.counters.commit(NOW_S)
+    app.control.state.apply(Fetched([], NOW_S + 1e6))
     return app
 
 
@@ -82,6 +84,15 @@ def test_a_worker_whose_commits_fail_for_too_long_is_not_ready(app: CloutstreamA
     assert conditions(app, NOW_S + COMMIT_WITHIN_S + 1).missing == ["committing"]
     app.owned = {1}  # another worker's now
     assert conditions(app, NOW_S + COMMIT_WITHIN_S + 1).is_ready
+
+
+def test_a_worker_that_does_not_hear_what_is_defined_is_not_ready(app: CloutstreamApp) -> None:
+    app.control.state.apply(Fetched([], NOW_S))
+    assert conditions(app, NOW_S + CONTROL_WITHIN_S - 1).is_ready
+    assert conditions(app, NOW_S + CONTROL_WITHIN_S + 1).missing == ["informed"]
+    assert "the control topic to be read to its end" not in waiting_for(app)
+    app.control.is_waited_for = True
+    assert waiting_for(app)["the control topic to be read to its end"] == NOW_S
 
 
 async def test_losing_and_getting_partitions_moves_the_conditions(app: CloutstreamApp) -> None:
