@@ -32,6 +32,7 @@ COMMANDS = {
     "top": "reading",
     "score": "reading",
     "watch": "watch",
+    "dashboard": "dashboard",
     "topics": "topics",
     "dead-letters": "dead_letters",
     "rebuild": "rebuild",
