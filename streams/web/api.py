@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from streams import entities
 from streams.reader import AsyncReader
 from streams.web import shown
-from streams.web.errors import Handler, Refused, json_response
+from streams.web.errors import Refused
 from streams.web.parameters import LONGEST_OFFSET, MOST, Parameters, entity_of
+from streams.web.shared import Shared
 
 PREFIX = "/api/v1"
-AT_ONCE = 16  # questions; more wait, so that many askers don't become as many connections to Redis
+MOST_AROUND = (MOST - 1) // 2  # above, and as many below
 
 
 class Api:
@@ -24,11 +25,10 @@ class Api:
 
     def __init__(self, reader: AsyncReader, wall: Callable[[], float] = time.time) -> None:
         self._reader, self._wall = reader, wall
-        self._turns = asyncio.Semaphore(AT_ONCE)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is answered where."""
-        handlers: dict[str, Handler] = {
+        answers = {
             "/top": self.top,
             "/around/{entity:.+}": self.around,
             "/score/{entity:.+}": self.score,
@@ -38,9 +38,10 @@ class Api:
             "/alerts": self.alerts,
             "/stats": self.stats,
         }
-        return [web.get(PREFIX + path, self._in_turn(handler)) for path, handler in handlers.items()]
+        shared = Shared()
+        return [web.get(PREFIX + path, shared.of(answer)) for path, answer in answers.items()]
 
-    async def top(self, request: web.Request) -> web.Response:
+    async def top(self, request: web.Request) -> bytes:
         """Answer with places of a board."""
         asked = Parameters(request, "scope", "board", "n", "offset", "weights")
         scope, board, weights, offset = asked.scope(), asked.board(), asked.weights(), asked.whole("offset", 0, 0, LONGEST_OFFSET)
@@ -51,58 +52,51 @@ class Api:
                 parameter="offset",
             )
         page = await self._reader.top(scope, board, asked.count(50), offset, weights)
-        return json_response({**shown.page(page, scope, board, weights), "offset": offset, "now": page.now})
+        return orjson.dumps({**shown.page(page, scope, board, weights), "offset": offset, "now": round(page.now, 3)})
 
-    async def around(self, request: web.Request) -> web.Response:
+    async def around(self, request: web.Request) -> bytes:
         """Answer with the places around an entity on its board."""
         asked, entity = Parameters(request, "board", "n"), entity_of(request)
         found, board = entities.parse(entity), asked.board()
         scope = entities.board_scope(found)
-        page = await self._reader.around(found.id, asked.whole("n", 5, 0, MOST // 2), scope, board)
-        return json_response({**shown.page(page, scope, board, None), "now": page.now})
+        page = await self._reader.around(found.id, asked.whole("n", 5, 0, MOST_AROUND), scope, board)
+        return orjson.dumps({**shown.page(page, scope, board, None), "now": round(page.now, 3)})
 
-    async def score(self, request: web.Request) -> web.Response:
+    async def score(self, request: web.Request) -> bytes:
         """Answer with a score and where it stands."""
         asked, entity = Parameters(request, "weights"), entity_of(request)
         found = await read_score(self._reader, entity, asked)
         if found is None:
             raise Refused(404, f"no score is kept for {entity[:100]!r}: nothing has happened to it, or it expired")
-        return json_response(found)
+        return orjson.dumps(found)
 
-    async def history(self, request: web.Request) -> web.Response:
+    async def history(self, request: web.Request) -> bytes:
         """Answer with the points of a chart, newest first."""
         asked, entity = Parameters(request, "n"), entity_of(request)
         points = await self._reader.history(entity, asked.count(200))
-        return json_response({"entity": entity, "points": [point.as_dict() for point in points]})
+        return orjson.dumps({"entity": entity, "points": [point.as_dict() for point in points]})
 
-    async def why(self, request: web.Request) -> web.Response:
+    async def why(self, request: web.Request) -> bytes:
         """Answer with the statements of why a score moved, newest first."""
         asked, entity = Parameters(request, "n"), entity_of(request)
-        return json_response({"entity": entity, "statements": await self._reader.why(entity, asked.count(20))})
+        return orjson.dumps({"entity": entity, "statements": await self._reader.why(entity, asked.count(20))})
 
-    async def campaigns(self, request: web.Request) -> web.Response:
+    async def campaigns(self, request: web.Request) -> bytes:
         """Answer with the campaigns."""
         asked = Parameters(request, "n", "offset")
         n, offset = asked.count(100), asked.whole("offset", 0, 0, LONGEST_OFFSET)
         campaigns = await self._reader.campaigns()
         part = [campaign.as_dict() for campaign in campaigns[offset : offset + n]]
-        return json_response({"size": len(campaigns), "offset": offset, "campaigns": part})
+        return orjson.dumps({"size": len(campaigns), "offset": offset, "campaigns": part})
 
-    async def alerts(self, request: web.Request) -> web.Response:
+    async def alerts(self, request: web.Request) -> bytes:
         """Answer with the newest alerts, newest first."""
-        return json_response({"alerts": await self._reader.alerts(Parameters(request, "n").count(50))})
+        return orjson.dumps({"alerts": await self._reader.alerts(Parameters(request, "n").count(50))})
 
-    async def stats(self, request: web.Request) -> web.Response:
+    async def stats(self, request: web.Request) -> bytes:
         """Answer with counts, lateness and age."""
         Parameters(request)
-        return json_response(await read_stats(self._reader, self._wall()))
-
-    def _in_turn(self, handler: Handler) -> Handler:
-        async def wait(request: web.Request) -> web.StreamResponse:
-            async with self._turns:
-                return await handler(request)
-
-        return wait
+        return orjson.dumps(await read_stats(self._reader, self._wall()))
 
 
 async def read_score(reader: AsyncReader, entity: str, asked: Parameters | None = None) -> dict[str, Any] | None:
