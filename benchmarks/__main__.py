@@ -10,7 +10,7 @@ import sys
 
 import psutil
 
-from benchmarks import import_time, latency, memory, pipeline, plain_faust, reach_error, recovery
+from benchmarks import import_time, latency, memory, pipeline, plain_faust, reach_error, reader, recovery
 from benchmarks.run import Benchmark, Figures, Run, rounded, say
 from streams.errors import CloutstreamError
 from streams.worker_process import ended_by_sigterm
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "pipeline_tags": pipeline.tags,
     "latency": latency.measure,
     "recovery": recovery.measure,
+    "reader": reader.measure,
     "memory": memory.measure,
     "import_time": import_time.measure,
     "plain_faust": plain_faust.measure,

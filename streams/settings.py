@@ -173,6 +173,12 @@ class Settings:
     budget_per_day: float = _positive(30.0, "engagements a day that count in full")
     # Fan-out
     topics_enabled: bool = _setting(True, "keep scores of topics and of accounts inside topics", "true or false", lambda _: True)
+    topic_enter_reach: float = _setting(
+        3.0, "reach inside a topic that brings an account onto its board", "a number from 0 up", lambda v: v >= 0
+    )
+    topic_leave_reach: float = _setting(
+        2.0, "reach inside a topic below which an account leaves its board", "a number from 0 up", lambda v: v >= 0
+    )
     max_tags: int = _count(5, "tags of one event that are scored; more are ignored", 0, 64)
     # Pace
     tick_ms: float = _positive(40.0, "flush interval: shorter is fresher, longer costs less per event")
@@ -236,6 +242,11 @@ class Settings:
             )
         if not self.dashboard_token:
             self._check_dashboard_is_of_this_machine()
+        if self.topic_leave_reach > self.topic_enter_reach:
+            raise ConfigurationError(
+                f"{PREFIX}TOPIC_LEAVE_REACH is {self.topic_leave_reach:g}; expected at most {PREFIX}TOPIC_ENTER_REACH "
+                f"({self.topic_enter_reach:g}): or accounts would come and go"
+            )
         if self.stall_timeout_s <= self.session_timeout_s:
             raise ConfigurationError(
                 f"{PREFIX}STALL_TIMEOUT_S is {self.stall_timeout_s:g}; expected more than {PREFIX}SESSION_TIMEOUT_S "

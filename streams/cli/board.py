@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams.cli.output import name_text, printable, short
+from streams.cli.output import at_utc, name_text, printable, short
 from streams.movement import Movement, Rate
 from streams.reader import Reader, Standing, Stats
 
@@ -84,10 +83,10 @@ def _header(frame: Frame, columns: int, problem: str) -> RenderableType:
     line.width = columns
     line.add_column(no_wrap=True)
     line.add_column(justify="right", no_wrap=True)
-    # An event time beyond what a date can say is the publisher's fault, not a reason to stop looking.
-    at = f"{datetime.fromtimestamp(frame.now, UTC):%Y-%m-%d %H:%M:%S} UTC" if 0 <= frame.now < 253402300800 else str(frame.now)
     rate = "" if frame.events_per_second is None else f"{frame.events_per_second:,.0f} events/s"
-    line.add_row(Text.assemble(("Cloutstream", "bold"), "  ", (at, "dim")), Text(rate, style="bold green"))
+    line.add_row(
+        Text.assemble(("Cloutstream", "bold"), "  ", (f"{at_utc(frame.now)} UTC", "dim")), Text(rate, style="bold green")
+    )
     if not problem and frame.is_complete:
         return line
     note = (

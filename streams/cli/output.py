@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -53,6 +54,15 @@ def _is_symbol(char: str) -> bool:
 def name_text(text: str, style: str = "") -> Text:
     """Return an id for a table cell: never parsed as markup, cut with an ellipsis where the column ends."""
     return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def at_utc(at_s: float) -> str:
+    """Return a time, epoch s, as a date and a time of day, UTC; one beyond what a date can say as it is.
+
+    >>> at_utc(1e9)
+    '2001-09-09 01:46:40'
+    """
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S}" if 0 <= at_s < 253402300800 else str(at_s)
 
 
 def short(number: float) -> str:

@@ -73,7 +73,7 @@ def live(
     """Draw pictures on a terminal until `seconds` are over or `until` says so; a Redis that is away is said, not fatal.
 
     Args:
-        reader: where to read; its client's replies are bytes.
+        reader: where to read.
         screen: the terminal.
         scope: the board, as in `Reader.top`.
         n: places; None for what fits.
@@ -85,7 +85,6 @@ def live(
     from rich.text import Text
 
     from streams.cli.board import Follower, draw
-    from streams.redis.client import reaching_redis
 
     follower, frame = Follower(reader, scope), None
     end_s = float("inf") if seconds is None else time.monotonic() + seconds
@@ -94,8 +93,7 @@ def live(
             problem = ""
             fitting = max(1, screen.height - LINES_AROUND)
             try:
-                with reaching_redis(reader.settings):
-                    frame = follower.frame(min(n or fitting, fitting), time.monotonic())
+                frame = follower.frame(min(n or fitting, fitting), time.monotonic())
             except ServiceUnavailable as e:
                 problem = f"{e}; trying again"
             picture.update(Text(problem) if frame is None else draw(frame, screen.width, problem), refresh=True)

@@ -19,7 +19,7 @@ from streams.reader.plan import Command, Plan, script
 from streams.reader.queries import Queries
 from streams.reader.records import Campaign, Page, Point, Rank, Score, Stats
 from streams.reader.weights import Weights
-from streams.redis.client import connect_async, reaching_redis
+from streams.redis.client import connect_async, reaching_redis, require_bytes
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class AsyncReader:
     """
 
     def __init__(self, settings: Settings, client: aredis.Redis, wall: Callable[[], float] = time.time) -> None:
+        require_bytes(client)
         self.settings = settings
         self._client = client
         self._owns_client = False

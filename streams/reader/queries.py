@@ -54,6 +54,8 @@ class Queries:
 
     def around(self, account: str, n: int, scope: str, board: str) -> Plan[Page]:
         """Places around an account."""
+        if n < 0:
+            raise ValueError(f"n is {n}; expected a whole number from 0 up")
         found = yield from self._boards.found(scope, board, 0, n, account)
         return Page(self._boards.standings(found, board), found.size, found.now_s)
 

@@ -29,9 +29,10 @@ class Record:
 class Standing(Record):
     """A place on a board, without hidden accounts.
 
-    `account` is the member's id as it came: of the boards `topics` and `campaigns` a tag or a campaign. Equal influence shares
-    a `rank`, and the next one is left out: 1, 2, 2, 4. `reach` has faded to now; `plus_minus` is the half-width in points at the
-    last engagement. `percentile` is the share of the board that stands below, 0 to 100; None on a board by other weights.
+    `account` is the member's id as it came: of the boards `topics` and `campaigns` a tag or a campaign. Equal influence (to the
+    four decimals of a sort key) shares a `rank`, and the next one is left out: 1, 2, 2, 4. `reach` has faded to now; `plus_minus`
+    is the half-width in points at the last engagement. `percentile` is the share of the board that stands below, 0 to 100; None
+    on a board by other weights.
     """
 
     rank: int
@@ -76,7 +77,10 @@ class Rank(Record):
 
 @dataclass(frozen=True, slots=True)
 class Score(Record):
-    """A score as of `now`, epoch s; `at` is the time of the last engagement and `ver` its engagements offset."""
+    """A score as of `now`, epoch s; `at` is the time of the last engagement and `ver` its engagements offset.
+
+    `plus_minus` is one standard deviation in points, and `momentum` in points, both at the last engagement.
+    """
 
     entity: str
     score: float

@@ -22,7 +22,7 @@ from streams.reader.plan import Command, Plan, script
 from streams.reader.queries import Queries
 from streams.reader.records import Campaign, Page, Point, Rank, Score, Stats
 from streams.reader.weights import Weights
-from streams.redis.client import connect, reaching_redis
+from streams.redis.client import connect, reaching_redis, require_bytes
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -39,11 +39,15 @@ class Reader:
 
     Args:
         settings: of the deployment: half-lives, prefix, partitions.
-        client: left open by `close` when it is given here.
+        client: left open by `close` when it is given here; one that follows must wait longer than a second for a reply.
         wall: the clock used when readers go by the wall clock, epoch s.
+
+    Raises:
+        ValueError: the client decodes its replies.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis, wall: Callable[[], float] = time.time) -> None:
+        require_bytes(client)
         self.settings = settings
         self._client = client
         self._owns_client = False

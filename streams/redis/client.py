@@ -77,6 +77,16 @@ def _usable(settings: Settings) -> Iterator[None]:
         ) from None
 
 
+def require_bytes(client: redis.Redis | aredis.Redis) -> None:
+    """Do nothing when a client's replies are bytes.
+
+    Raises:
+        ValueError: they are decoded.
+    """
+    if client.connection_pool.connection_kwargs.get("decode_responses"):
+        raise ValueError("the client has decode_responses=True; expected one whose replies are bytes, as they are by default")
+
+
 @contextmanager
 def reaching_redis(settings: Settings) -> Iterator[None]:
     """Turn a lost connection inside the block into the error that ends a command with the right exit code.

@@ -1,5 +1,6 @@
 -- Writes the current state of some entities: hash, both boards, and where it changed the feed and the chart.
--- ARGV: prefix, mode ("live" or the token of a rebuild), partition, longest change stream, longest history, entities (msgpack).
+-- ARGV: prefix, mode ("live" or the token of a rebuild), partition, longest change stream, longest history, entities (msgpack),
+-- the reach that brings an account onto a topic's board, the reach below which it leaves.
 -- An entity is {name, version, scope, member, standing or "", trending or "", {values of the hash}, change id, change, point};
 -- {name, -1, scope, member} is an entity that expired.
 -- Returns "live" when boards were written in place, "build" when beside them, "rebuild" when nothing was written because
@@ -22,6 +23,16 @@ local function place(board, key, member)
   end
 end
 
+-- An account stands on a topic's board from one reach on until it is below another, so that none comes and goes with each
+-- engagement. Boards laid out anew don't know who had come: there nobody goes because of that.
+local enter, leave = tonumber(ARGV[7]), tonumber(ARGV[8])
+local function has_evidence(scope, member, reach)
+  if string.sub(scope, 1, 6) ~= "topic:" or reach >= enter then
+    return true
+  end
+  return reach >= leave and (not live or redis.call("ZSCORE", boards .. scope .. ":standing", member) ~= false)
+end
+
 for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
   local hash, version = prefix .. "score:" .. e[1], e[2]
   if version < 0 then
@@ -36,8 +47,9 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
       redis.call("HSET", hash, "score", v[1], "reach", v[2], "network", v[3], "amplification", v[4], "reach_pts", v[5],
         "network_pts", v[6], "amplification_pts", v[7], "momentum", v[8], "plus_minus", v[9], "posts", v[10], "likes", v[11],
         "shares", v[12], "replies", v[13], "at", v[14], "ver", v[15])
-      place(e[3] .. ":standing", e[5], e[4])
-      place(e[3] .. ":trending", e[6], e[4])
+      local is_listed = has_evidence(e[3], e[4], tonumber(v[2]))
+      place(e[3] .. ":standing", is_listed and e[5] or "", e[4])
+      place(e[3] .. ":trending", is_listed and e[6] or "", e[4])
       if e[9] and version > held then
         -- The id is the offset, so a replay can't add a change twice; an id that isn't newer is refused by the stream.
         local added = redis.pcall("XADD", prefix .. "changes:" .. partition, "MAXLEN", "~", ARGV[4], e[8], "json", e[9])

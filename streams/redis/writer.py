@@ -61,7 +61,11 @@ class Writer:
         if not items:
             return LIVE
         calls: list[list[Any]] = [
-            [s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points, pack(items[i : i + ENTITIES_PER_CALL])]
+            [
+                *(s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points),
+                pack(items[i : i + ENTITIES_PER_CALL]),
+                *(s.topic_enter_reach, s.topic_leave_reach),
+            ]
             for i in range(0, len(items), ENTITIES_PER_CALL)
         ]
         try:

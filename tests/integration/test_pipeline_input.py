@@ -37,7 +37,7 @@ def running(cluster: services.Kafka, redis_url: str) -> Iterator[Deployment]:
     """One deployment for the whole module; each test has accounts of its own and looks at differences of the counts."""
     settings = Settings(
         kafka=cluster.address, replication=cluster.replication, redis=redis_url, app_id="input", input_topics="input-events",
-        redis_prefix="input:", partitions=4, session_timeout_s=6.0,
+        redis_prefix="input:", partitions=4, session_timeout_s=6.0, topic_enter_reach=0.0, topic_leave_reach=0.0,
     )  # fmt: skip
     with deployment(settings, workers=1) as running:
         yield running

@@ -13,11 +13,11 @@ import redis
 
 from streams import entities
 from streams.cli import main
-from streams.entities import of_member
 from streams.model.scoring import today
 from streams.reader import Reader
 from streams.redis.client import session
 from streams.settings import PREFIX, Settings
+from tests.scored import write
 
 NOW_S = 1_700_000_000.0
 DAY_S = 86_400.0
@@ -35,30 +35,6 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 @pytest.fixture
 def reader(settings: Settings, client: redis.Redis) -> Reader:
     return Reader(settings, client, wall=lambda: NOW_S)
-
-
-def write(settings: Settings, client: redis.Redis, member: str, scope: str = "all", **fields: Any) -> None:
-    """Write an entity as the publisher does: R and G at `at`, both boards' keys."""
-    row = {
-        "reach": 0.0,
-        "network": 0.0,
-        "amplification": 0.0,
-        "at": NOW_S,
-        "posts": 0,
-        "likes": 0,
-        "shares": 0,
-        "replies": 0,
-        "ver": 7,
-    }
-    row |= {"plus_minus": 1.5, "momentum": -2.0, **fields}
-    base = row["reach"] + settings.network_weight * row["network"]
-    influence = base * 2 ** (row["amplification"] / 5)
-    prefix = settings.redis_prefix
-    client.hset(f"{prefix}score:{of_member(member, scope)}", mapping={k: str(v) for k, v in row.items()})
-    key = 5 * math.log2(influence) + 5 * row["at"] / settings.half_life_slow_s
-    client.zadd(f"{prefix}board:{scope}:standing", {member: key})
-    fast = fields.get("fast", influence)
-    client.zadd(f"{prefix}board:{scope}:trending", {member: 5 * math.log2(fast) + 5 * row["at"] / settings.half_life_fast_s})
 
 
 def test_the_boards_order_and_scores_are_todays(settings: Settings, client: redis.Redis, reader: Reader) -> None:

@@ -132,5 +132,7 @@ class Plan:
 def _settings(partitions: int, topics: int, tick_ms: float) -> Settings:
     names = ",".join(["tweets", "likes"][:topics])
     return Settings(
-        app_id="sim", partitions=partitions, input_topics=names, tick_ms=tick_ms, history_points=3, redis_prefix="cs:"
-    )
+        app_id="sim", partitions=partitions, input_topics=names, tick_ms=tick_ms, history_points=3, redis_prefix="cs:",
+        # Few people, so that accounts come onto boards of topics and leave them.
+        topic_enter_reach=0.5, topic_leave_reach=0.3,
+    )  # fmt: skip

@@ -140,6 +140,10 @@ class Store:
         held[member] = float(score)
         return int(is_new)
 
+    def _zscore(self, key: str, member: str) -> str | None:
+        found = self.data.get(key, {}).get(member)
+        return None if found is None else repr(found)
+
     def _zrem(self, key: str, member: str) -> int:
         held = self.data.get(key, {})
         gone = held.pop(member, None) is not None

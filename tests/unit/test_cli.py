@@ -59,7 +59,16 @@ def test_every_command_has_help_with_the_options_of_all(words: tuple[str, ...], 
         ["top", "-n", "0"],
         ["top", "-n", "ten"],
         ["top", "--topic", "ai", "--topics"],
+        ["top", "--weights", "posts=1"],
+        ["top", "--weights", "reach=0,network=0"],
+        ["top", "--weights", "reach=1", "--trending"],
+        ["around"],
         ["score"],
+        ["why"],
+        ["history"],
+        ["hide"],
+        ["hide", "ann", "--list"],
+        ["hide", "ann", "--list", "--remove"],
         ["watch", "--interval", "nan"],
         ["dead-letters"],
         ["dead-letters", "show", "not-a-coordinate"],
@@ -86,7 +95,20 @@ def test_a_wrong_setting_ends_with_78_and_names_it(
     assert PREFIX + variable in one_line(capsys)
 
 
-@pytest.mark.parametrize("words", [["top"], ["score", "ann"], ["watch", "--once"], ["worker"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["top"],
+        ["around", "ann"],
+        ["score", "ann"],
+        ["why", "ann"],
+        ["history", "ann"],
+        ["hide", "ann"],
+        ["watch", "--once"],
+        ["worker"],
+    ],
+    ids=" ".join,
+)
 def test_no_redis_ends_with_69_within_10_s_and_hides_the_password(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     begun = time.monotonic()
     assert main([*words, "--redis", NOWHERE_REDIS]) == 69

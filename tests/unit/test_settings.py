@@ -83,6 +83,12 @@ def test_settings_made_in_code_are_checked_alike() -> None:
         Settings(partitions=0)
 
 
+def test_an_account_may_not_leave_a_board_before_it_has_come() -> None:
+    with pytest.raises(ConfigurationError, match=r"TOPIC_LEAVE_REACH is 4; expected at most CLOUTSTREAM_TOPIC_ENTER_REACH \(3\)"):
+        Settings(topic_leave_reach=4.0)
+    assert Settings(topic_enter_reach=2.0).topic_leave_reach == 2.0
+
+
 def test_settings_can_not_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().partitions = 5  # type: ignore[misc]  # what is tested
