@@ -29,14 +29,11 @@ def page(page: Page, scope: str, board: str, weights: Weights | None) -> dict[st
 
 
 def score(score: Score, rank: Rank | None) -> dict[str, Any]:
-    """Return a score and where it stands; the three fields are null when it is on no board, for example because it is hidden."""
+    """Return a score and where it stands: four fields, null when it is on no board, for example because it is hidden."""
     found = entities.parse(score.entity)
-    stands = {"rank": None, "ties": None, "percentile": None} if rank is None else _stands(rank.as_dict())
-    return {"id": found.id, "board_scope": entities.board_scope(found), **score.as_dict(), **stands}
-
-
-def _stands(rank: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: rank[name] for name in ("rank", "ties", "percentile")}
+    stands = {} if rank is None else rank.as_dict()
+    places = {name: stands.get(name) for name in ("rank", "ties", "size", "percentile")}
+    return {"id": found.id, "board_scope": entities.board_scope(found), **score.as_dict(), **places}
 
 
 def stats(rows: Mapping[int, Mapping[str, str]], now: float, *, is_complete: bool) -> dict[str, Any]:

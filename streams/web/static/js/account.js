@@ -86,7 +86,7 @@ export class EntityView {
 
   #showScore(score) {
     const facts = [
-      score.rank === null ? null : ["rank", `#${count(score.rank)}${score.ties ? ` with ${count(score.ties)} more` : ""}`],
+      score.rank === null ? null : ["rank", `#${count(score.rank)} of ${count(score.size)}${score.ties ? `, with ${count(score.ties)} more` : ""}`],
       score.percentile === null ? null : ["above", `${score.percentile.toFixed(1)} %`],
       ["momentum", signed(score.momentum)],
       ["posts", count(score.posts)], ["likes", count(score.likes)], ["shares", count(score.shares)], ["replies", count(score.replies)],
@@ -159,12 +159,20 @@ function causesOf(one) {
   return Array.isArray(list) ? list.filter((cause) => cause && typeof cause.actor === "string") : [];
 }
 
+/** Returns what else a statement says in numbers, such as what has faded since the one before. */
+function others(one) {
+  const known = /^(before|after|at|published_at|ver|plus_minus|score|version|.*_pts)$/;
+  return Object.entries(one)
+    .filter(([key, value]) => typeof value === "number" && !known.test(key))
+    .map(([key, value]) => element("span", { class: "quiet" }, `${printable(key).replaceAll("_", " ")} ${signed(value)}`));
+}
+
 function reason(one) {
   const moved = typeof one.before === "number" && typeof one.after === "number" ? move(one.before, one.after) : null;
   return element(
     "li", {},
     element("span", { class: "head" }, moved, element("time", { class: "quiet" }, typeof one.at === "number" ? time(one.at) : "")),
-    element("span", { class: "foot" }, causes(causesOf(one))),
+    element("span", { class: "foot" }, causes(causesOf(one)), ...others(one)),
   );
 }
 
