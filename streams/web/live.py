@@ -50,15 +50,20 @@ class Live:
             views = [part.view(feed, position) for feed, part in zip(feeds, parts, strict=True)]
             response = web.StreamResponse(headers=_STREAM)
             await response.prepare(request)
-            chunk = sse.HELLO
+            loop, chunk = asyncio.get_running_loop(), sse.HELLO
+            silent_until_s = loop.time() + HEARTBEAT_S
             with contextlib.suppress(ConnectionError):  # the client went
                 while await _sent(request, response, chunk) and not any(feed.is_over for feed in feeds):
                     news.clear()
                     chunk = b"".join([await view.news() for view in views])
-                    if not chunk:
-                        with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(news.wait(), HEARTBEAT_S)
-                        chunk = b"" if news.is_set() else sse.HEARTBEAT
+                    if chunk:
+                        silent_until_s = loop.time() + HEARTBEAT_S
+                        continue
+                    try:
+                        async with asyncio.timeout_at(silent_until_s):
+                            await news.wait()
+                    except TimeoutError:
+                        chunk, silent_until_s = sse.HEARTBEAT, loop.time() + HEARTBEAT_S
             return response
 
 

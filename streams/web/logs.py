@@ -52,11 +52,12 @@ class Log(Feed):
         feed = self._follow("newest")
         while True:
             entries = await feed.read(BATCH_S)
-            is_first, self.position = self.position is None, feed.position
+            is_placed_now = self.position is None and feed.position is not None
+            self.position = feed.position
             if entries:
                 self.came += len(entries)
                 self._batches.append(self._batch(entries, len(entries), self.came, feed.position or {}))
-            if entries or is_first:
+            if entries or is_placed_now:
                 self._wake()
             if entries:
                 await asyncio.sleep(BATCH_S)

@@ -11,7 +11,7 @@ from streams.web.errors import Refused
 
 COMES_AGAIN_MS = 2000  # a browser, after a break
 HELLO = b"retry: %d\n\n" % COMES_AGAIN_MS
-HEARTBEAT = b":\n\n"  # a comment: it only shows that the other side is there
+HEARTBEAT = b"event: alive\ndata: {}\n\n"  # not a comment: those a browser keeps from the page
 _ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 

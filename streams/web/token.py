@@ -66,7 +66,10 @@ class TokenCheck:
 
     async def login(self, request: web.Request) -> web.Response:
         """Give the cookie to who filled in the token."""
-        form = parse_qs((await request.read()).decode(errors="replace"), max_num_fields=4)
+        try:
+            form = parse_qs((await request.read()).decode(errors="replace"), max_num_fields=4)
+        except ValueError:
+            raise Refused(400, "the form has more than 4 fields; expected one, the token") from None
         given = form.get("token", [""])[0]
         if not _is_equal(given, self._token):
             async with self._guessing:

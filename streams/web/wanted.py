@@ -14,7 +14,7 @@ from streams.movement import Movement, Rate
 from streams.reader import AsyncReader, ScoreChange, Weights
 from streams.web import shown
 from streams.web.api import read_score, read_stats
-from streams.web.errors import REDIS_AWAY
+from streams.web.errors import REDIS_AWAY, Refused
 from streams.web.feeds import Feed, State
 from streams.web.logs import Encoded, Log, Position
 from streams.web.parameters import Parameters
@@ -46,6 +46,9 @@ def wanted(reader: AsyncReader, asked: Parameters, wall: Callable[[], float]) ->
     """
     entity = asked.entity()
     parts = [_stats(reader, wall), _changes(reader, entity), _alerts(reader)]
+    of_board = next((name for name in ("board", "n", "weights") if asked.text(name) is not None), None)
+    if of_board is not None and asked.text("scope") is None:
+        raise Refused(400, f"{of_board} is given without scope; expected both, or neither for no board", parameter=of_board)
     if asked.text("scope") is not None:
         parts.append(_board(reader, asked.scope(), asked.board(), asked.count(50), asked.weights()))
     if entity is not None:

@@ -31,7 +31,8 @@ MINUS = "\u2212"
 HOSTILE_IDS = [
     "<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "\"><svg onload=alert(1)>",
     "javascript:alert(1)", "${alert(1)}",
-    "a\u202egnp.exe", "\u2066\u2067x", "zero\u200bwidth\u2060joined", "\ufeffbom", "שלום 100.0", "👩\u200d🚀", "z" + "\u0335\u0336\u0337" * 80,
+    "a\u202egnp.exe", "\u2066\u2067x", "zero\u200bwidth\u2060joined", "\ufeffbom", "שלום 100.0", "👩\u200d🚀",
+    "z" + "\u0335\u0336\u0337" * 80,
     "漢" * 256, "w" * 256, "user@host.example", "did:plc:abc", "%2e%2e%2f", "../..", "a b\u00a0c", "\U000e0041tag",
     "?entity=x#y", "&amp;",
 ]  # fmt: skip
@@ -164,7 +165,7 @@ def test_hostile_ids_are_text(settings: Settings, filler: redis.Redis, dashboard
     causes = [{"kind": "<b>like</b>", "actor": account, "points": 0.5} for account in HOSTILE_IDS]
     filler.lpush(f"{prefix}why:account:ann", json.dumps({"at": time.time(), "before": 1.0, "after": 2.0, "causes": causes}))
     for account in HOSTILE_IDS:
-        filler.xadd(f"{prefix}alerts", {"json": json.dumps({"id": account, "entity": f"account:{account}", "message": account})})
+        filler.xadd(f"{prefix}alerts", {"json": json.dumps({"id": account, "entity": f"account:{account}", "kind": account})})
         filler.hset(f"{prefix}campaigns", account, json.dumps({"tags": [account], "accounts": [account]}))
     page.goto(dashboard.url)
     expect_names(page, *(clipped(account) for account in HOSTILE_IDS))
@@ -309,9 +310,11 @@ def test_alerts_and_campaigns_show_when_there_are_some(
 ) -> None:
     page.goto(f"{dashboard.url}/?view=alerts")
     expect(page.locator("main")).to_contain_text("No alerts.")
-    text = {"id": "1", "entity": "account:ann", "message": "jumped", "at": time.time()}
+    text: dict[str, Any] = {"id": "1", "kind": "jump", "entity": "account:ann", "at": time.time(), "moved": 4.0, "score": 31.0}
+    text["behind"] = {"people": 32, "likes": 90, "shares": 5, "replies": 1, "low_trust_ratio": 0.25}
     filler.xadd(f"{settings.redis_prefix}alerts", {"json": json.dumps(text)})
-    expect(page.locator(".feed li")).to_contain_text("jumped")
+    expect(page.locator(".feed li")).to_contain_text("jumped by 4.0 points to 31.0")
+    expect(page.locator(".feed li")).to_contain_text("32 or more people: 90 likes, 5 shares, 1 replies, 25 % from accounts")
     page.get_by_role("link", name="Campaigns").click()
     expect(page.locator("main")).to_contain_text("No campaigns.")
     definition = {"tags": ["ai"], "goal": {"of": "likes", "value": 200}}

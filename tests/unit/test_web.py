@@ -249,7 +249,7 @@ def test_settings_of_the_dashboard_are_checked(settings: dict[str, Any]) -> None
         ("history/account:ann?n=501", "n", "1 to 500"), ("why/account:ann?n=501", "n", "1 to 500"),
         ("alerts?n=501", "n", "1 to 500"),
         ("campaigns?n=501", "n", "1 to 500"), ("stats?n=1", "n", "expected none"), ("live?n=501&scope=all", "n", "1 to 500"),
-        ("live?entity=x", "entity", "account:ID"),
+        ("live?entity=x", "entity", "account:ID"), ("live?n=5", "n", "without scope"),
     ],
 )  # fmt: skip
 async def test_a_wrong_question_is_told_what_is_valid(path: str, parameter: str, said: str, client: Client) -> None:
@@ -354,7 +354,7 @@ async def test_a_feed_that_breaks_sends_its_watchers_away(caplog: pytest.LogCapt
 
 
 async def test_there_are_so_many_feeds_and_unwatched_ones_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "MOST_FEEDS", 2)
+    monkeypatch.setattr(hubs, "MOST_FEEDS", {"board": 2})
 
     async def read() -> int:
         return 0

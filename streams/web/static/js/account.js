@@ -136,8 +136,9 @@ export class EntityView {
   }
 
   #addMoves(moves) {
-    const known = new Set(this.#moves.map((one) => one.ver ?? one.at));
-    const fresh = moves.filter((one) => !known.has(one.ver ?? one.at));
+    // A statement and a change may tell of the same move.
+    const isSame = (a, b) => (a.ver !== undefined && b.ver !== undefined ? a.ver === b.ver : a.at === b.at);
+    const fresh = moves.filter((one) => !this.#moves.some((held) => isSame(one, held)));
     this.#moves = [...fresh, ...this.#moves].sort((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, REASONS);
     const none = quiet("No move of this score has been told yet; the next one shows here.");
     fill(this.#reasons, ...(this.#moves.length ? this.#moves.map(reason) : [none]));

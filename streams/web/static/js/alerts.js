@@ -1,10 +1,11 @@
 // Alerts: those that there are, and those that come.
 
 import { ask } from "./api.js";
-import { element, fill, linkTo } from "./dom.js";
-import { moment, points, time } from "./format.js";
 import { causes } from "./changes.js";
+import { element, fill, linkTo } from "./dom.js";
+import { moment, time } from "./format.js";
 import { printable } from "./names.js";
+import { behind, happened } from "./telling.js";
 
 const SHOWN = 100;
 
@@ -60,12 +61,13 @@ export class AlertsView {
 }
 
 function line(alert) {
-  const what = String(alert.message ?? alert.kind ?? alert.rule ?? "alert");
-  const score = typeof alert.score === "number" ? ` at ${points(alert.score)}` : "";
   const at = typeof alert.at === "number" ? element("time", { class: "quiet", title: moment(alert.at) }, time(alert.at)) : null;
+  const who = behind(alert);
   return element(
     "li", {},
-    element("span", { class: "head" }, alert.entity ? linkTo(String(alert.entity)) : null, element("b", {}, printable(what) + score)),
-    element("span", { class: "foot" }, causes(Array.isArray(alert.causes) ? alert.causes : null), at),
+    element("span", { class: "head" }, alert.entity ? linkTo(String(alert.entity)) : null, at),
+    element("p", {}, printable(happened(alert))),
+    element("span", { class: "foot" }, causes(Array.isArray(alert.causes) ? alert.causes : null)),
+    who ? element("p", { class: "quiet" }, printable(who)) : null,
   );
 }

@@ -1,6 +1,8 @@
 // The live stream: one at a time, opened anew whenever something else is to be followed or it broke.
 
-const KINDS = ["board", "score", "changes", "alerts", "stats"];
+import { ask } from "./api.js";
+
+const KINDS = ["alive", "board", "score", "changes", "alerts", "stats"];
 const SILENT_S = 25; // the server says something every ten seconds
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
@@ -62,6 +64,7 @@ export class Live {
 
   #later() {
     clearTimeout(this.#timer);
+    ask("stats").catch(() => {}); // an event stream doesn't say why it was refused: without the cookie this leads to the form
     this.#timer = setTimeout(() => this.#open(), this.#pauseMs * (0.5 + Math.random() / 2));
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * this.#pauseMs);
   }
