@@ -55,7 +55,8 @@ function card({ id, definition, score }) {
 }
 
 function goal(wanted, score) {
-  const has = wanted && score ? score[wanted.of] : undefined;
+  const totals = score && { ...score, engagements: score.likes + score.shares + score.replies };
+  const has = wanted && totals ? totals[wanted.of] : undefined;
   if (typeof has !== "number" || typeof wanted.value !== "number") return null;
   const share = Math.max(0, Math.min(1, has / wanted.value));
   return element(
