@@ -82,6 +82,14 @@ class Boards:
             if len(found.places) < part or len(places) >= n:
                 return Page(places, found.size, found.now_s)
 
+    def around(self, account: str, n: int, scope: str, board: str) -> Plan[Page]:
+        """Read up to `n` places above an account and below it."""
+        found = yield from self.found(scope, board, 0, n if n <= PAGE else 0, account)
+        if n <= PAGE or not found.places:
+            return Page(self.standings(found, board), found.size, found.now_s)
+        first = max(0, found.offset - n)
+        return (yield from self.top(scope, board, found.offset - first + 1 + n, first))
+
     def standings(self, found: Found, board: str) -> Iterator[Standing]:
         """Yield the places of a page with rank and percentile."""
         is_standing = board == "standing"

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
+from msgspec import DecodeError
+
 T = TypeVar("T")
 Start = Mapping[str, str] | Literal["newest", "oldest"]
 OLDEST = "0-0"
@@ -63,6 +65,21 @@ class Cursor(Generic[T]):
         }
         self._read, self.is_placed = dict(self._handed), True
 
+    def checking(self) -> list[tuple[Any, ...]]:
+        """Return the commands whose replies `has_gap` takes: the oldest entry that is left of each stream."""
+        return [("XRANGE", self._prefix + name, "-", "+", "COUNT", 1) for name in self._names]
+
+    def has_gap(self, replies: Sequence[Any]) -> bool:
+        """Return whether entries may have gone before they were read.
+
+        They can't have while the entry read last, or an older one, is still there.
+        """
+        for name, oldest in zip(self._names, replies, strict=True):
+            read = _number(self._read[name])
+            if read > _number(OLDEST) and (not oldest or _number(oldest[0][0].decode()) > read):
+                return True
+        return False
+
     def reading(self, block_s: float) -> tuple[Any, ...]:
         """Return the command whose reply `take` takes; it waits up to `block_s` for the first entry."""
         block = ("BLOCK", max(1, round(block_s * 1000))) if block_s > 0 else ()  # 0 would wait for ever
@@ -70,14 +87,22 @@ class Cursor(Generic[T]):
         return ("XREAD", "COUNT", ENTRIES, *block, "STREAMS", *keys, *(self._read[name] for name in self._names))
 
     def take(self, reply: Any) -> bool:
-        """Take entries in; return whether there were any."""
+        """Take entries in; return whether there were any.
+
+        Raises:
+            ValueError: an entry can't be read; what is read next comes behind it.
+        """
         # By the protocol's version it is a list of pairs, or a dictionary of lists.
         streams = [(key, part) for key, parts in reply.items() for part in parts] if isinstance(reply, dict) else reply or ()
         for key, entries in streams:
             name = key.decode().removeprefix(self._prefix)
             for entry_id, fields in entries:
-                self._read[name] = entry_id.decode()
-                self._waiting.append((name, self._read[name], self._decode(fields[b"json"])))
+                at = self._read[name] = entry_id.decode()
+                try:
+                    item = self._decode(fields[b"json"])
+                except (KeyError, DecodeError) as e:
+                    raise ValueError(f"{self._prefix}{name}@{at} can't be read: {e}; expected JSON in the field json") from e
+                self._waiting.append((name, at, item))
         return bool(streams)
 
     def hand_out(self) -> Iterator[T]:
@@ -86,3 +111,9 @@ class Cursor(Generic[T]):
             name, self._handed[name], item = self._waiting.popleft()
             if item is not None:
                 yield item
+
+
+def _number(entry_id: str) -> tuple[int, int]:
+    """Return an id as what it is ordered by."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)

@@ -22,7 +22,9 @@ class _Following(Generic[T]):
     def __init__(self, cursor: Cursor[T]) -> None:
         self._cursor = cursor
         self._pause_s = 0.0
+        self._is_checked = False
         self.problem: str | None = None
+        self.is_gapless = True
 
     @property
     def position(self) -> dict[str, str] | None:
@@ -37,10 +39,13 @@ class _Following(Generic[T]):
         try:
             if not self._cursor.is_placed:
                 self._cursor.place((yield self._cursor.placing()))
+            elif not self._is_checked and self._cursor.has_gap((yield self._cursor.checking())):
+                self.is_gapless = False
+            self._is_checked = True
             self._cursor.take((yield [self._cursor.reading(block_s)])[0])
             self._pause_s, self.problem = 0.0, None
         except ServiceUnavailable as e:
-            self.problem = str(e)
+            self.problem, self._is_checked = str(e), False
             self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s or FIRST_PAUSE_S)
             # With some chance in it: not all readers of a server should come back in the same moment.
             yield min(block_s, self._pause_s * random.uniform(0.5, 1.0))
@@ -60,6 +65,8 @@ class Feed(_Following[T]):
     """Iterates for ever over what comes; `position` moves with each item. `read` takes a bounded time instead.
 
     While Redis can't be reached it tries again, with pauses up to a second, and `problem` says why; None once it is reached.
+    `is_gapless` is False from when something may have gone unread: a position so old that what came after it is no longer kept,
+    or a Redis that came back without what it had.
     """
 
     def __init__(self, cursor: Cursor[T], run: Callable[[Plan[None] | Plan[list[T]]], list[T] | None]) -> None:

@@ -56,8 +56,7 @@ class Queries:
         """Places around an account."""
         if n < 0:
             raise ValueError(f"n is {n}; expected a whole number from 0 up")
-        found = yield from self._boards.found(scope, board, 0, n, account)
-        return Page(self._boards.standings(found, board), found.size, found.now_s)
+        return (yield from self._boards.around(account, n, scope, board))
 
     def rank(self, account: str, scope: str, board: str) -> Plan[Rank | None]:
         """An account's place."""

@@ -151,8 +151,9 @@ class Reader:
     ) -> Feed[ScoreChange]:
         """Return a feed of score changes: of all entities, of the members of one board, of some accounts.
 
-        Nothing comes twice and nothing is left out, also when Redis was away or the position is taken up later: as far as
-        Redis still has it (`CLOUTSTREAM_CHANGES_MAXLEN`). Changes of one entity come in order.
+        Nothing comes twice, and nothing is left out that Redis still has (`CLOUTSTREAM_CHANGES_MAXLEN`), also when it was away or
+        the position is taken up later; the feed's `is_gapless` is False where it may have lost some. Changes of one entity come
+        in order.
 
         Args:
             scope: of a board; None for all.

@@ -83,7 +83,7 @@ def test_pages_without_the_hidden_are_full_and_ranked_as_if_they_werent_there(
         offset, n = chance.randrange(60), chance.randrange(20)
         assert seen(reader.top(n=n, offset=offset)) == rows[offset : offset + n], (offset, n)
     for place, (rank, account, percentile) in enumerate(rows):
-        n = chance.randrange(5)
+        n = chance.randrange(12)
         assert seen(reader.around(account, n)) == rows[max(0, place - n) : place + n + 1]
         found = reader.rank(account)
         assert found is not None

@@ -79,6 +79,29 @@ def test_a_position_is_taken_up_where_it_was_given(settings: Settings, client: r
     assert versions(seen) == list(range(1, 1200))
 
 
+def test_a_position_whose_changes_are_no_longer_kept_is_said(settings: Settings, client: redis.Redis) -> None:
+    reader, stream = Reader(settings, client), f"{settings.redis_prefix}changes:0"
+    tell(settings, client, 4, 8, 12, 16, 20)
+    for ver, kept, is_gapless in (
+        (4, 5, True),
+        (8, 4, True),
+        (12, 3, True),
+        (8, 2, False),
+        (16, 2, True),
+        (20, 1, True),
+        (12, 1, False),
+    ):
+        client.xtrim(stream, kept, approximate=False)
+        feed = reader.follow(position={"changes:0": f"{ver}-0"})
+        assert feed.is_gapless  # nothing is known before a look
+        feed.read(wait_s=0.0)
+        assert feed.is_gapless == is_gapless, (ver, kept)
+    for start in ("oldest", "newest"):
+        feed = reader.follow(position=start)  # type: ignore[arg-type]  # the two words
+        feed.read(wait_s=0.0)
+        assert feed.is_gapless
+
+
 def test_it_tells_of_a_board_or_of_some_accounts(settings: Settings, client: redis.Redis) -> None:
     tell(settings, client, 1, 2)
     tell(settings, client, 5, 6, entity="account:bob")
@@ -105,7 +128,6 @@ def test_whoever_waits_is_woken(settings: Settings, client: redis.Redis) -> None
 
 
 def test_a_redis_that_is_started_anew_loses_nothing_and_tells_nothing_twice(server: EmbeddedRedis, settings: Settings) -> None:
-    server.start()
     settings = replace(settings, redis=server.url)
     seen: list[ScoreChange] = []
     problems: list[str | None] = []
@@ -124,15 +146,33 @@ def test_a_redis_that_is_started_anew_loses_nothing_and_tells_nothing_twice(serv
         while len(seen) < 79 and time.monotonic() < deadline:
             seen += feed.read()
         problems.append(feed.problem)
-    server.stop()
     assert versions(seen) == list(range(1, 80))
     assert problems[0] is not None
     assert "can't be reached" in problems[0]
     assert problems[1] is None
 
 
+def test_a_redis_that_comes_back_without_what_was_read_is_said(server: EmbeddedRedis, settings: Settings) -> None:
+    settings = replace(settings, redis=server.url)
+    with Reader.connect(settings) as reader, redis.Redis.from_url(server.url) as client:
+        feed = reader.follow(position="oldest")
+        tell(settings, client, 1, 2, 3)
+        assert versions(feed.read()) == [1, 2, 3]
+        server.stop()
+        assert feed.read(wait_s=0.1) == []
+        assert feed.is_gapless
+        server.start()
+        # What was told in between, and lost with the server's memory, nobody can know.
+        tell(settings, client, 9)
+        deadline = time.monotonic() + WAIT_S
+        seen: list[ScoreChange] = []
+        while not seen and time.monotonic() < deadline:
+            seen = feed.read()
+    assert versions(seen) == [9]
+    assert not feed.is_gapless
+
+
 async def test_the_feed_for_asyncio_survives_a_restart_too(server: EmbeddedRedis, settings: Settings) -> None:
-    server.start()
     settings = replace(settings, redis=server.url)
     seen: list[ScoreChange] = []
     async with await AsyncReader.connect(settings) as reader:
@@ -153,7 +193,6 @@ async def test_the_feed_for_asyncio_survives_a_restart_too(server: EmbeddedRedis
             server.start()
             tell(settings, client, *range(15, 40))
             await asyncio.wait_for(following, WAIT_S)
-    server.stop()
     assert versions(seen) == list(range(1, 40))
 
 

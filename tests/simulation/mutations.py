@@ -93,6 +93,11 @@ MUTATIONS = [
         "self.dirty_blocks = dirty_blocks", "self.dirty_blocks.clear()", plan=_ZOMBIES,
     ),
     Mutation(
+        "nobody leaves a topic's board", "streams.redis.writer:script",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('reach >= leave and', 'true or')",
+    ),
+    Mutation(
         "Redis takes an older version", "streams.redis.writer:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version > held', 'true')",
