@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { causes, move } from "./changes.js";
 import { history, parts } from "./chart.js";
 import { element, fill, hrefOf, linkTo, name } from "./dom.js";
+import { Feed } from "./feed.js";
 import { count, points, signed, time } from "./format.js";
 import { encodeId, parsed, printable } from "./names.js";
 
@@ -19,9 +20,9 @@ export class EntityView {
   #score = element("div", { class: "summary" }, element("p", { class: "quiet" }, "…"));
   #parts = element("div");
   #history = element("div");
-  #reasons = element("ol", { class: "feed" });
-  #engaged = element("ol", { class: "engaged" });
-  #around = element("ol", { class: "around" });
+  #reasons = new Feed(element("ol", { class: "feed", tabindex: "0", "aria-label": "Why it moved" }));
+  #engaged = new Feed(element("ol", { class: "feed engaged", tabindex: "0", "aria-label": "Who engages" }));
+  #around = new Feed(element("ol", { class: "around" }));
   #moves = []; // statements and changes, newest first
   #version = null;
   #current = null; // score
@@ -37,8 +38,6 @@ export class EntityView {
       "article", { class: "entity" },
       element("header", {}, element("h1", {}, name(this.#found.id)), this.#kind()),
       this.#score,
-      panel("What it is made of", this.#parts), panel("History", this.#history, "wide"),
-      panel("Why it moved", this.#reasons), panel("Who engages", this.#engaged), panel("Around it", this.#around),
     );
   }
 
@@ -56,7 +55,7 @@ export class EntityView {
     this.#current = score;
     this.#showScore(score);
     fill(this.#parts, parts(score));
-    this.#drawHistory();
+    this.#draw();
     if (this.#version !== score.ver) this.#readSoon();
     this.#version = score.ver;
   }
@@ -115,17 +114,23 @@ export class EntityView {
         ask(`history/${path}`), ask(`why/${path}`, { n: REASONS }), ask(`around/${path}`, { n: AROUND }),
       ]);
       this.#kept = { points: kept, now: around.now };
-      this.#drawHistory();
-      this.#addMoves(statements);
-      fill(this.#around, ...(around.places.length ? around.places.map((place) => this.#neighbour(place)) : [quiet("It is on no board.")]));
+      this.#addMoves(statements, true);
+      this.#around.show(() => (around.places.length ? around.places.map((place) => this.#neighbour(place)) : [quiet("It is on no board.")]));
+      this.#draw();
     } catch (error) {
-      if (this.#kept === null) fill(this.#history, element("p", { class: "problem" }, error.message));
+      if (this.#kept === null) fill(this.#score, element("p", { class: "problem" }, error.message));
     }
   }
 
-  #drawHistory() {
+  /** Draws what needs both the score and what is read beside it; only then are the panels put in, so that they don't grow. */
+  #draw() {
     if (this.#current === null || this.#kept === null) return;
     fill(this.#history, history(this.#kept.points, this.#current.score, this.#kept.now));
+    if (this.#history.isConnected) return;
+    this.node.append(
+      panel("What it is made of", this.#parts), panel("Why it moved", this.#reasons.node), panel("Who engages", this.#engaged.node),
+      panel("History", this.#history, "wide"), panel("Around it", this.#around.node),
+    );
   }
 
   #neighbour(place) {
@@ -135,15 +140,20 @@ export class EntityView {
     return element("li", { class: isIt ? "it" : null }, number(String(place.rank)), who, number(points(place.score)));
   }
 
-  #addMoves(moves) {
-    // A statement and a change may tell of the same move.
+  #addMoves(moves, isStatement = false) {
+    // A statement and a change may tell of the same move; the statement says more.
     const isSame = (a, b) => (a.ver !== undefined && b.ver !== undefined ? a.ver === b.ver : a.at === b.at);
-    const fresh = moves.filter((one) => !this.#moves.some((held) => isSame(one, held)));
-    this.#moves = [...fresh, ...this.#moves].sort((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, REASONS);
+    for (const one of moves) {
+      const i = this.#moves.findIndex((held) => isSame(one, held));
+      if (i < 0) this.#moves.push(one);
+      else if (isStatement) this.#moves[i] = { ...this.#moves[i], ...one };
+    }
+    this.#moves = this.#moves.sort((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, REASONS);
     const none = quiet("No move of this score has been told yet; the next one shows here.");
-    fill(this.#reasons, ...(this.#moves.length ? this.#moves.map(reason) : [none]));
+    this.#reasons.show(() => (this.#moves.length ? this.#moves.map(reason) : [none]));
     const people = engaged(this.#moves);
-    fill(this.#engaged, ...(people.length ? people.map(person(people[0].points)) : [quiet("Nobody yet, as far as the last moves tell.")]));
+    const nobody = quiet("Nobody yet, as far as the last moves tell.");
+    this.#engaged.show(() => (people.length ? people.map(person(people[0].points)) : [nobody]));
   }
 }
 

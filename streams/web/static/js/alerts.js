@@ -2,7 +2,8 @@
 
 import { ask } from "./api.js";
 import { causes } from "./changes.js";
-import { element, fill, linkTo } from "./dom.js";
+import { element, linkTo } from "./dom.js";
+import { Feed } from "./feed.js";
 import { moment, time } from "./format.js";
 import { printable } from "./names.js";
 import { behind, happened } from "./telling.js";
@@ -11,12 +12,12 @@ const SHOWN = 100;
 
 /** The list of alerts, newest first. */
 export class Alerts {
-  #list = element("ol", { class: "feed", tabindex: "0", "aria-label": "Alerts" });
+  #list = new Feed(element("ol", { class: "feed", tabindex: "0", "aria-label": "Alerts" }));
   #held = new Map(); // id -> alert
 
   constructor() {
-    this.node = element("section", { class: "panel" }, element("h2", {}, "Alerts"), this.#list);
-    fill(this.#list, element("li", { class: "quiet" }, "…"));
+    this.node = element("section", { class: "panel" }, element("h2", {}, "Alerts"), this.#list.node);
+    this.#list.show(() => [element("li", { class: "quiet" }, "…")]);
   }
 
   /** Reads those that there are. */
@@ -24,7 +25,7 @@ export class Alerts {
     try {
       this.add((await ask("alerts", { n: SHOWN })).alerts.reverse());
     } catch (error) {
-      if (!this.#held.size) fill(this.#list, element("li", { class: "problem" }, error.message));
+      if (!this.#held.size) this.#list.show(() => [element("li", { class: "problem" }, error.message)]);
     }
   }
 
@@ -36,7 +37,7 @@ export class Alerts {
     }
     const newest = [...this.#held.values()].sort((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, SHOWN);
     const none = element("li", { class: "quiet" }, "No alerts. Rules that are added while workers run show here when they fire.");
-    fill(this.#list, ...(newest.length ? newest.map(line) : [none]));
+    this.#list.show(() => (newest.length ? newest.map(line) : [none]));
   }
 }
 

@@ -1,7 +1,8 @@
 // Campaigns: what each is about, what it has received, and how far it is to its goal.
 
 import { ask } from "./api.js";
-import { element, fill, linkTo } from "./dom.js";
+import { element, linkTo } from "./dom.js";
+import { Feed } from "./feed.js";
 import { count, moment, points } from "./format.js";
 import { clipped, encodeId } from "./names.js";
 
@@ -11,11 +12,13 @@ const EVERY_MS = 5000;
 export class CampaignsView {
   title = "Campaigns";
   asked = {};
-  #list = element("div", { class: "cards" }, element("p", { class: "quiet" }, "…"));
+  #list = new Feed(element("div", { class: "cards" }));
+  #isRead = false;
   #timer = 0;
 
   constructor() {
-    this.node = element("section", {}, element("h1", {}, "Campaigns"), this.#list);
+    this.node = element("section", {}, element("h1", {}, "Campaigns"), this.#list.node);
+    this.#list.show(() => [element("p", { class: "quiet" }, "…")]);
   }
 
   opened() {
@@ -32,9 +35,10 @@ export class CampaignsView {
     try {
       const { campaigns } = await ask("campaigns");
       const none = element("p", { class: "quiet" }, "No campaigns. One that is added while workers run shows here, and counts from then on.");
-      fill(this.#list, ...(campaigns.length ? campaigns.map(card) : [none]));
+      this.#list.show(() => (campaigns.length ? campaigns.map(card) : [none]));
+      this.#isRead = true;
     } catch (error) {
-      if (!this.#list.querySelector(".card")) fill(this.#list, element("p", { class: "problem" }, error.message));
+      if (!this.#isRead) this.#list.show(() => [element("p", { class: "problem" }, error.message)]);
     }
   }
 }

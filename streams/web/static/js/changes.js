@@ -1,6 +1,7 @@
 // Scores that moved just now, the largest moves of each moment, newest first.
 
-import { element, fill, linkTo, name } from "./dom.js";
+import { element, linkTo, name } from "./dom.js";
+import { Feed } from "./feed.js";
 import { points, signed, time } from "./format.js";
 
 const SHOWN = 25;
@@ -9,12 +10,12 @@ const CAUSES = 3;
 
 /** The list of what moves. */
 export class Changes {
-  #list = element("ol", { class: "feed", tabindex: "0", "aria-label": "What moves" });
+  #list = new Feed(element("ol", { class: "feed", tabindex: "0", "aria-label": "What moves" }));
   #held = [];
 
   constructor() {
-    this.node = element("section", { class: "panel" }, element("h2", {}, "What moves"), this.#list);
-    fill(this.#list, element("li", { class: "quiet" }, "Nothing has moved since this page was opened."));
+    this.node = element("section", { class: "panel" }, element("h2", {}, "What moves"), this.#list.node);
+    this.#list.show(() => [element("li", { class: "quiet" }, "Nothing has moved since this page was opened.")]);
   }
 
   /** Adds what came at once. */
@@ -23,7 +24,7 @@ export class Changes {
     const largest = [...changes].sort((a, b) => size(b) - size(a)).slice(0, OF_A_MOMENT);
     if (!largest.length) return;
     this.#held = [...largest, ...this.#held].slice(0, SHOWN);
-    fill(this.#list, ...this.#held.map(line));
+    this.#list.show(() => this.#held.map(line));
   }
 }
 
