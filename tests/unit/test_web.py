@@ -20,14 +20,15 @@ from streams.errors import ConfigurationError, ServiceUnavailable
 from streams.reader import AsyncReader
 from streams.settings import Secret, Settings
 from streams.web import hub as hubs
-from streams.web import sse, token
-from streams.web.errors import Refused
+from streams.web import live, sse, token
+from streams.web.errors import REDIS_AWAY, Refused
 from streams.web.feeds import State
 from streams.web.hub import Hub
 from streams.web.security import POLICY, is_served
 from streams.web.server import application
 from streams.web.static import TYPES, Static
 from streams.web.views import StateView
+from tests.dashboard import Listener
 
 TOKEN = "correct-horse-battery"
 NOW_S = 1_700_000_000.0
@@ -272,6 +273,20 @@ async def test_without_redis_it_says_to_try_again_and_not_where_redis_is(path: s
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert "hunter2" not in text
     assert "127.0.0.1" not in text
+
+
+async def test_a_stream_without_redis_says_so_and_stays(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.01)
+    listener = await Listener.to(client.session, str(client.make_url("/api/v1/live?scope=all&entity=account:ann")))
+    assert (await listener.event("stats"))["problem"] == REDIS_AWAY
+    assert await listener.event("alive") == {}
+    listener.close()
+
+
+async def test_streams_end_when_the_dashboard_does(client: Client) -> None:
+    listener = await Listener.to(client.session, str(client.make_url("/api/v1/live")))
+    await client.server.close()
+    await listener.ended()
 
 
 @pytest.mark.parametrize(
