@@ -22,38 +22,10 @@ from prometheus_client.exposition import choose_encoder
 from agents.health import Conditions
 from agents.metrics import Scraped
 from agents.watchdog import Watchdog
-from streams.errors import ConfigurationError
-from streams.settings import PREFIX, Settings
 
 ALIVE_S = 5.0  # a heavy step takes a tenth of a second
 ANSWER_WITHIN_S = 5.0
 T = TypeVar("T")
-
-
-def listen(settings: Settings) -> socket.socket | None:
-    """Return a socket that listens where the settings say; None when they say nowhere.
-
-    Raises:
-        ConfigurationError: nothing can listen there, for example because the port is taken.
-    """
-    if not settings.operations:
-        return None
-    host, _, port = settings.operations.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, int(port)), family=family)
-    except OSError as e:
-        raise ConfigurationError(
-            f"{PREFIX}OPERATIONS is {settings.operations!r}, where nothing can listen: {e.strerror or e}; expected a free port "
-            "of this machine, or port 0 for any"
-        ) from None
-
-
-def url_of(listening: socket.socket) -> str:
-    """Return the base URL of what answers at a socket."""
-    host, port, *_ = listening.getsockname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Operations(threading.Thread):

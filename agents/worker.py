@@ -13,10 +13,11 @@ import faust
 from agents import build
 from agents.app import CloutstreamApp
 from agents.health import conditions, waiting_for
-from agents.operations import Operations, listen, url_of
+from agents.operations import Operations
 from agents.watchdog import Watchdog
 from streams.errors import CloutstreamError
 from streams.kafka.register import register_transport
+from streams.listening import listen, url_of
 from streams.settings import Settings
 
 _log = logging.getLogger("cloutstream")
@@ -59,7 +60,7 @@ def run(settings: Settings) -> int:
     for name in ("faust", "mode", "agents", "streams"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    listening = listen(settings)
+    listening = listen("operations", settings.operations) if settings.operations else None
     app = build(settings)
     where = (
         f"health and metrics at {url_of(listening)}" if listening else "no health and metrics: CLOUTSTREAM_OPERATIONS is empty"

@@ -85,6 +85,10 @@ def _listening(value: str) -> bool:
     return not value or (bool(host) and port.isascii() and port.isdigit() and int(port) < 65536)
 
 
+def _names(value: str) -> list[str]:
+    return [name.strip().lower() for name in value.split(",")]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a deployment can choose. All times in seconds unless the name says `_ms`."""
@@ -127,6 +131,25 @@ class Settings:
         lambda v: re.fullmatch(r"[!-~]*", v) is not None,
     )
     stall_timeout_s: float = _positive(60.0, "a worker that stands still for this long ends itself")
+    # The dashboard
+    dashboard: str = _setting(
+        "127.0.0.1:8420",
+        "where the dashboard answers; port 0: a free one",
+        "host:port",
+        lambda v: bool(v) and _listening(v),
+    )
+    dashboard_token: Secret = _setting(  # noqa: RUF009  # it returns a dataclasses.field
+        _NO_SECRET,
+        "what the dashboard asks for: a password on its page, `Authorization: Bearer TOKEN` of programs; needed beyond loopback",
+        "at least 16 characters, printable ASCII without spaces",  # as many can't be guessed over HTTP
+        lambda v: re.fullmatch(r"([!-~]{16,})?", v) is not None,
+    )
+    dashboard_hosts: str = _setting(
+        "",
+        "host names it is served under beside localhost and addresses, comma-separated; needed behind a proxy",
+        "host names without ports, comma-separated",
+        lambda v: not v or all(re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?", name) for name in _names(v)),
+    )
     # Topics
     partitions: int = _count(
         8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024
@@ -189,6 +212,11 @@ class Settings:
         return [t.strip() for t in self.input_topics.split(",")]
 
     @property
+    def dashboard_names(self) -> list[str]:
+        """Host names that the dashboard is served under, beside localhost and addresses."""
+        return _names(self.dashboard_hosts) if self.dashboard_hosts else []
+
+    @property
     def engagements_topic(self) -> str:
         """Internal: packed columns, one record per intake batch and target partition."""
         return f"{self.app_id}-engagements"
@@ -230,6 +258,8 @@ class Settings:
                 f"{PREFIX}OPERATIONS is {self.operations!r} without a token: other machines could read it; expected a loopback "
                 f"address such as 127.0.0.1:9464, or {PREFIX}OPERATIONS_TOKEN"
             )
+        if not self.dashboard_token:
+            self._check_dashboard_is_of_this_machine()
         if self.topic_leave_reach > self.topic_enter_reach:
             raise ConfigurationError(
                 f"{PREFIX}TOPIC_LEAVE_REACH is {self.topic_leave_reach:g}; expected at most {PREFIX}TOPIC_ENTER_REACH "
@@ -240,6 +270,19 @@ class Settings:
                 f"{PREFIX}STALL_TIMEOUT_S is {self.stall_timeout_s:g}; expected more than {PREFIX}SESSION_TIMEOUT_S "
                 f"({self.session_timeout_s:g}): a rebalance may take that long"
             )
+
+    def _check_dashboard_is_of_this_machine(self) -> None:
+        host = hosts_of(self.dashboard)[0]
+        served = [
+            ("DASHBOARD", self.dashboard, host),
+            *(("DASHBOARD_HOSTS", self.dashboard_hosts, n) for n in self.dashboard_names),
+        ]
+        for name, value, reached_at in served:
+            if not is_loopback(reached_at):
+                raise ConfigurationError(
+                    f"{PREFIX}{name} is {value!r} without a token: other machines could read it; expected "
+                    f"{PREFIX}DASHBOARD_TOKEN, or nothing beyond loopback such as 127.0.0.1:8420"
+                )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:

@@ -35,6 +35,7 @@ COMMANDS = {
     "why": "account",
     "history": "account",
     "watch": "watch",
+    "dashboard": "dashboard",
     "hide": "hide",
     "alerts": "alerts",
     "campaign": "campaign",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.output import at_utc, name_text, printable, short
+from streams.movement import Movement, Rate
 from streams.reader import Reader, Standing, Stats
 
-MOVEMENT_WINDOW_S = 10.0  # how long a change of rank stays visible
-RATE_WINDOW_S = 5.0  # counts are published about once a second; a shorter window would flicker
 SIDE_FROM_COLUMNS = 116  # room for the trending board beside the main one
 COUNTS_FROM_COLUMNS = 76
 SIDE_COLUMNS = 36
@@ -56,33 +54,17 @@ class Follower:
     def __init__(self, reader: Reader, scope: str = "all") -> None:
         self._reader = reader
         self._scope = scope
-        self._ranks: deque[tuple[float, dict[str, int]]] = deque()
-        self._positions: deque[tuple[float, int]] = deque()
-        self._filled_at_s = float("-inf")  # the last time the board was empty
+        self._movement = Movement()
+        self._rate = Rate()
 
     def frame(self, n: int, monotonic_s: float) -> Frame:
         """Read a frame of `n` places; `monotonic_s` is a clock that never goes back, in seconds."""
         top = self._reader.top(self._scope, "standing", n)
         trending = self._reader.top(self._scope, "trending", n)
         stats = self._reader.stats()
-        ranks = {p.account: p.rank for p in top}
-        while len(self._ranks) > 1 and self._ranks[0][0] < monotonic_s - MOVEMENT_WINDOW_S:
-            self._ranks.popleft()
-        before = self._ranks[0][1] if self._ranks else ranks
-        # On a board that has only just filled everybody is new, which says nothing.
-        is_young = not before or not self._ranks or monotonic_s - self._filled_at_s < MOVEMENT_WINDOW_S
-        moved = {a: before[a] - rank if a in before else 0 if is_young else None for a, rank in ranks.items()}
-        if not ranks:
-            self._filled_at_s = monotonic_s
-        self._ranks.append((monotonic_s, ranks))
-        self._positions.append((monotonic_s, stats.position))
-        while len(self._positions) > 2 and self._positions[0][0] < monotonic_s - RATE_WINDOW_S:
-            self._positions.popleft()
-        return Frame(self._reader.now(), top, trending, moved, stats, self._rate(), self._reader.is_complete())
-
-    def _rate(self) -> float | None:
-        (since_s, first), (until_s, last) = self._positions[0], self._positions[-1]
-        return max(0.0, (last - first) / (until_s - since_s)) if until_s > since_s else None
+        moved = self._movement.moved({p.account: p.rank for p in top}, monotonic_s)
+        rate = self._rate.per_second(stats.position, monotonic_s)
+        return Frame(self._reader.now(), top, trending, moved, stats, rate, self._reader.is_complete())
 
 
 def draw(frame: Frame, columns: int, problem: str = "") -> RenderableType:
