@@ -13,10 +13,11 @@ import faust
 from agents import build
 from agents.app import CloutstreamApp
 from agents.health import conditions, waiting_for
-from agents.operations import Operations, listen, url_of
+from agents.operations import Operations
 from agents.watchdog import Watchdog
 from streams.errors import CloutstreamError
 from streams.kafka.register import register_transport
+from streams.listening import listen, url_of
 from streams.settings import Settings
 
 _log = logging.getLogger("cloutstream")

@@ -29,6 +29,7 @@ COMMANDS = {
     "worker": "worker",
     "replay": "replay",
     "simulate": "simulate",
+    "ingest": "ingest",
     "top": "reading",
     "score": "reading",
     "watch": "watch",

@@ -17,7 +17,16 @@ from streams.kafka.clients import admin, reaching_kafka
 from streams.kafka.reading import beginning_offsets, end_offsets, read_topic
 from streams.settings import PREFIX, Settings
 
-__all__ = ["TopicSpec", "beginning_offsets", "check_topics", "create_topics", "end_offsets", "read_topic", "topic_specs"]
+__all__ = [
+    "TopicSpec",
+    "beginning_offsets",
+    "check_topics",
+    "create_topics",
+    "end_offsets",
+    "read_topic",
+    "source_topic_specs",
+    "topic_specs",
+]
 
 _HOUR_MS = 3_600_000
 _TOPIC_ALREADY_EXISTS = 36
@@ -51,7 +60,7 @@ class TopicSpec:
 
 
 def topic_specs(settings: Settings) -> list[TopicSpec]:
-    """Return every topic of the deployment, inputs first."""
+    """Return every topic that workers need, inputs first."""
     # An event's time is clamped to its record's timestamp, which therefore must be the broker's clock, not the producer's.
     events = {**_KEPT_A_WEEK, "message.timestamp.type": "LogAppendTime"}
     # One record holds the engagements of an intake batch for a partition; those of a big batch pass the default of 1 MB.
@@ -69,21 +78,40 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(settings.actors_changelog, "row of the actors table", changelog),
         TopicSpec(settings.entities_changelog, "row of the entities table", changelog),
     ]
-    if settings.replication > 1:
-        # Acknowledged means on two replicas at least, and with three of them one may be away.
-        durable = {"min.insync.replicas": str(max(1, min(2, settings.replication - 1)))}
-        specs = [TopicSpec(s.name, s.holds, {**s.configs, **durable}) for s in specs]
-    return specs
+    return _durable(settings, specs)
 
 
-def create_topics(settings: Settings) -> list[str]:
+def source_topic_specs(settings: Settings) -> list[TopicSpec]:
+    """Return the topics that only `ingest` needs."""
+    kept = {"cleanup.policy": "delete", "retention.ms": str(30 * 24 * _HOUR_MS)}
+    specs = [
+        TopicSpec(settings.cursors_topic, "source -> where it goes on (JSON)", _COMPACTED),
+        TopicSpec(settings.kept_topic, "source -> a message that isn't known or asks to forget an account", kept),
+    ]
+    return _durable(settings, specs)
+
+
+def _durable(settings: Settings, specs: list[TopicSpec]) -> list[TopicSpec]:
+    if settings.replication == 1:
+        return specs
+    # Acknowledged means on two replicas at least, and with three of them one may be away.
+    durable = {"min.insync.replicas": str(max(1, min(2, settings.replication - 1)))}
+    return [TopicSpec(s.name, s.holds, {**s.configs, **durable}) for s in specs]
+
+
+def create_topics(settings: Settings, specs: list[TopicSpec] | None = None) -> list[str]:
     """Create the topics that are missing, check all, and return the names of those created.
+
+    Args:
+        settings: where, and with how many partitions and replicas.
+        specs: which; those that workers need when left out.
 
     Raises:
         ServiceUnavailable: Kafka can't be reached.
         ConfigurationError: the broker refused one, or one that exists doesn't fit.
     """
     created = []
+    specs = topic_specs(settings) if specs is None else specs
     with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):
         existing = set(client.list_topics())
         missing = {
@@ -92,7 +120,7 @@ def create_topics(settings: Settings) -> list[str]:
                 "replication_factor": settings.replication,
                 "configs": spec.configs,
             }
-            for spec in topic_specs(settings)
+            for spec in specs
             if spec.name not in existing
         }
         if missing:
@@ -109,18 +137,18 @@ def create_topics(settings: Settings) -> list[str]:
                     )
                 created.append(topic["name"])
             client.wait_for_topics(list(missing), timeout_ms=8_000)
-    check_topics(settings)
+    check_topics(settings, specs)
     return created
 
 
-def check_topics(settings: Settings) -> None:
-    """Check that every topic exists, has `settings.partitions` partitions and, if it must be, is compacted only.
+def check_topics(settings: Settings, specs: list[TopicSpec] | None = None) -> None:
+    """Check that topics, as in `create_topics`, exist, have `settings.partitions` partitions, and are compacted if they must be.
 
     Raises:
         ServiceUnavailable: Kafka can't be reached.
         ConfigurationError: names each topic that doesn't fit, what was found, what was expected and what to do.
     """
-    specs = topic_specs(settings)
+    specs = topic_specs(settings) if specs is None else specs
     with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):
         existing = set(client.list_topics())
         described = client.describe_topics([spec.name for spec in specs if spec.name in existing])
