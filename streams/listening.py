@@ -24,16 +24,23 @@ def listen(settings: Settings) -> socket.socket | None:
     Raises:
         ConfigurationError: nothing can listen there, for example because the port is taken.
     """
-    if not settings.operations:
-        return None
-    host, _, port = settings.operations.rpartition(":")
+    return socket_at(settings.operations, f"{PREFIX}OPERATIONS") if settings.operations else None
+
+
+def socket_at(address: str, setting: str) -> socket.socket:
+    """Return a socket that listens at `host:port`, which `setting` says.
+
+    Raises:
+        ConfigurationError: nothing can listen there.
+    """
+    host, _, port = address.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, int(port)), family=family)
-    except OSError as e:
+    except (OSError, ValueError, OverflowError) as e:
         raise ConfigurationError(
-            f"{PREFIX}OPERATIONS is {settings.operations!r}, where nothing can listen: {e.strerror or e}; expected a free port "
+            f"{setting} is {address!r}, where nothing can listen: {getattr(e, 'strerror', None) or e}; expected a free port "
             "of this machine, or port 0 for any"
         ) from None
 

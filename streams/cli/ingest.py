@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from streams.cli.amounts import positive_float
-from streams.cli.ingest_sources import add_sources, make_source
+from streams.cli.sources import add_sources, make_source
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     if args.operations is not None:
         settings = dataclasses.replace(settings, operations=args.operations)
-    source, key = make_source(args)
+    source, key = make_source(args, settings)
     for specs in (None, source_topic_specs(settings)):
         if args.no_create_topics:
             check_topics(settings, specs)

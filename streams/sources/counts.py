@@ -31,9 +31,10 @@ class Counts:
         """Count a batch."""
         newest_s = 0.0
         for one in mapped:
-            self.messages[self._named(self.messages, one.kind)] += 1
-            if one.dropped:
-                self.dropped[self._named(self.dropped, one.dropped)] += 1
+            for part in (one, *one.parts):
+                self.messages[self._named(self.messages, part.kind)] += 1
+                if part.dropped:
+                    self.dropped[self._named(self.dropped, part.dropped)] += 1
             self.kept += one.is_kept
             self.forget += bool(one.forget)
             for event in one.events:

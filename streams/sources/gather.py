@@ -13,13 +13,13 @@ MOST_ITEMS = 2_000
 T = TypeVar("T")
 
 
-async def gathered(items: AsyncIterator[T], silence_s: float, most: int = MOST_ITEMS) -> AsyncGenerator[list[T], None]:
+async def gathered(items: AsyncIterator[T], silence_s: float | None, most: int = MOST_ITEMS) -> AsyncGenerator[list[T], None]:
     """Yield lists of at most `most` items, each as soon as there is one.
 
     When nobody takes them, no more than `most` are read: what delivers them gets no room, and slows down.
 
     Raises:
-        Broken: nothing came for `silence_s`; whatever `items` raises comes through.
+        Broken: nothing came for `silence_s`, if that isn't None; whatever `items` raises comes through.
     """
     waiting: list[T] = []
     something, room = asyncio.Event(), asyncio.Event()

@@ -50,12 +50,13 @@ class Made:
             with contextlib.suppress(UnicodeEncodeError):  # half a character in an id: it can't be sent either
                 self._events.put(name, _encode(events))
 
-    def take_back(self, name: str) -> list[Event]:
-        """Return the events that undo those of a message, once; none when it isn't known, or no longer."""
-        found = self._events.pop(name)
-        if found is None:
+    def take_back(self, name: str, actor: str | None = None) -> list[Event]:
+        """Return the events that undo those of a message, once; none when it isn't known, no longer, or of another `actor`."""
+        found = self._events.get(name)
+        events = [] if found is None else _decode_events(found)
+        if any(actor not in (None, event.actor) for event in events):
             return []
-        events = _decode_events(found)
+        self._events.pop(name)
         for event in events:
             event.undo = True
         return events

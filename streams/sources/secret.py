@@ -11,6 +11,8 @@ from streams.errors import ConfigurationError
 from streams.plaintext import is_loopback
 from streams.settings import Secret
 
+NO_TOKEN = Secret("")
+
 
 def read_token(variable: str, file: Path | None) -> Secret:
     """Return the token in a file, or else in an environment variable; empty when there is neither.

@@ -31,6 +31,8 @@ class Mapped(NamedTuple):
     """Whether the message itself goes into the topic of kept messages: someone may want to see it, or map it later."""
     forget: str = ""
     """An account whose network says that it is gone: kept as well."""
+    parts: Sequence[Mapped] = ()
+    """Of a page with many things what each of them is: they are counted one by one; the events are all in `events`."""
 
 
 class Source(ABC):

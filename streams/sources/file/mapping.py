@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
 import msgspec
@@ -14,10 +13,10 @@ from streams.errors import UsageError
 from streams.events.decode import Event
 from streams.sources.file.rows import Row, value_at
 from streams.sources.source import Mapped, clean_tags, post_of, short_id
+from streams.sources.times import time_of
 
 FIELDS = tuple(f.name for f in msgspec.structs.fields(Event))
 KINDS: tuple[str, ...] = get_args(next(f.type for f in msgspec.structs.fields(Event) if f.name == "kind"))
-TIME_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
 
 @dataclass(frozen=True)
@@ -86,25 +85,6 @@ def pairs(text: str, option: str) -> dict[str, str]:
             raise UsageError(f"{option} has {part!r}; expected NAME=VALUE,NAME=VALUE,...")
         found[name] = value
     return found
-
-
-def time_of(value: Any, unit: str = "s") -> float | None:
-    """Return a time as epoch seconds: a number in `unit`, or text in ISO 8601; None when it is neither.
-
-    >>> time_of("2016-03-30T18:30:18"), time_of(1500, "ms"), time_of("soon")
-    (1459362618.0, 1.5, None)
-    """
-    if isinstance(value, str):
-        if re.fullmatch(r"\d{1,20}(\.\d{1,20})?", value, re.ASCII):
-            return float(value) / TIME_UNITS[unit]
-        try:
-            parsed = datetime.fromisoformat(value)
-            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e20:
-        return float(value) / TIME_UNITS[unit]
-    return None
 
 
 def _text(value: Any) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from streams.events.decode import Event
-from streams.sources.file.mapping import time_of
 from streams.sources.file.rows import Row, Rows
 from streams.sources.memory import Made
 from streams.sources.source import Mapped, clean_tags, post_of, short_id
+from streams.sources.times import time_of
 
 NETWORK = "steem"
 _REST = {"post": "tweet", "comment": "reply", "reblog": "share"}
