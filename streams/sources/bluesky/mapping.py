@@ -58,7 +58,7 @@ class Mapping:
             return Mapped("identity")
         if frame.type == "error":
             return Mapped(f"error {frame.error[:40]}", dropped="error frame", is_kept=True)
-        return Mapped(f"unknown {frame.kind[:40] or frame.type[:40]}", dropped="unknown kind", is_kept=True)
+        return Mapped(f"unknown {frame.kind[:40] or frame.type[:40] or 'frame'}", dropped="unknown kind", is_kept=True)
 
     def _version_2(self, payload: Payload) -> Mapped:
         kind = payload.type.removeprefix(V2_PREFIX)
@@ -75,7 +75,7 @@ class Mapping:
             return Mapped(kind)
         if kind == "info":
             return Mapped(f"info {payload.name[:40]}")
-        return Mapped(f"unknown {kind[:40]}", dropped="unknown kind", is_kept=True)
+        return Mapped(f"unknown {kind[:40] or 'frame'}", dropped="unknown kind", is_kept=True)
 
     def _commit(self, did: str, time_s: float, commit: Commit) -> Mapped:
         name = _NAMES.get(commit.collection)
