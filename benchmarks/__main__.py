@@ -10,7 +10,7 @@ import sys
 
 import psutil
 
-from benchmarks import import_time, latency, memory, pipeline, plain_faust, reach_error, recovery
+from benchmarks import import_time, ingest, latency, memory, pipeline, plain_faust, reach_error, recovery
 from benchmarks.run import Benchmark, Figures, Run, rounded, say
 from streams.errors import CloutstreamError
 from streams.worker_process import ended_by_sigterm
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "import_time": import_time.measure,
     "plain_faust": plain_faust.measure,
     "reach_error": reach_error.measure,
+    "ingest": ingest.measure,
 }
 
 

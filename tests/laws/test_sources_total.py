@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -184,13 +185,12 @@ def paths(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def nearly(draw: st.DrawFn, message: dict[str, Any]) -> bytes:
     changed = json.loads(json.dumps(message))
     for path in draw(st.lists(st.sampled_from(paths(message)[1:]), max_size=2, unique=True)):
-        target = changed
-        for key in path[:-1]:
-            target = target[key] if isinstance(target, dict | list) and (not isinstance(target, dict) or key in target) else {}
-            if isinstance(target, list) and not target:
-                target = {}
-        if isinstance(target, dict) or (isinstance(target, list) and isinstance(path[-1], int) and path[-1] < len(target)):
-            target[path[-1]] = draw(VALUES)
+        value = draw(VALUES)
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier change may have taken away where it was
+            target: Any = changed
+            for key in path[:-1]:
+                target = target[key]
+            target[path[-1]] = value
     return json.dumps(changed).encode()
 
 
