@@ -35,6 +35,11 @@ def register(subparsers: Any) -> None:
             help="where it answers on its health and metrics; overrides CLOUTSTREAM_OPERATIONS",
         )
         source.add_argument("--no-create-topics", action="store_true", help="fail on a missing topic instead of creating it")
+        source.add_argument(
+            "--embedded",
+            action="store_true",
+            help="with a broker, a Redis and a worker of its own and the live board; gone at the end",
+        )
         source.add_argument("--json", action="store_true", help="one JSON object at the end")
 
 
@@ -45,6 +50,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from streams.kafka.topics import check_topics, create_topics, source_topic_specs
     from streams.sources.run import Ingest
 
+    if args.embedded:
+        from streams.cli.ingest_embedded import run as run_embedded
+
+        return run_embedded(args)
     if args.operations is not None:
         settings = dataclasses.replace(settings, operations=args.operations)
     source, key = make_source(args, settings)

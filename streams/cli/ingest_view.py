@@ -70,7 +70,7 @@ def draw(source: Source, counts: Counts, now_s: float, monotonic_s: float) -> Re
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", caption_justify="left", title_justify="left")
     table.title = Text(f"{source.name}  {summary(source, counts, now_s, monotonic_s)}", style="bold")
     columns = [_column("messages", counts.messages), _column("events", counts.events), _column("dropped", counts.dropped)]
-    other = {"kept": counts.kept, "forget": counts.forget, **source.counters()}
+    other = _others(source, counts)
     columns.append(_column("", {name: count for name, count in other.items() if count}))
     for heading, _ in columns:
         table.add_column(heading, no_wrap=True)
@@ -92,10 +92,12 @@ def as_dict(source: Source, counts: Counts) -> dict[str, Any]:
         "messages": dict(counts.messages),
         "events": dict(counts.events),
         "dropped": dict(counts.dropped),
-        "kept": counts.kept,
-        "forget": counts.forget,
-        **source.counters(),
+        **_others(source, counts),
     }
+
+
+def _others(source: Source, counts: Counts) -> dict[str, float]:
+    return {"kept": counts.kept, "not_kept": counts.not_kept, "forget": counts.forget, **source.counters()}
 
 
 def print_counts(source: Source, counts: Counts) -> None:
@@ -105,7 +107,7 @@ def print_counts(source: Source, counts: Counts) -> None:
         total = sum(lines.values())
         parts = ", ".join(f"{count:,} {clipped(name, 60)}" for name, count in lines.most_common())
         out.print(f"{heading} {total:,}" + (f": {parts}" if parts else ""), soft_wrap=True)
-    rest = {"kept": counts.kept, "forget": counts.forget, **source.counters()}
+    rest = _others(source, counts)
     sys.stdout.flush()
     if any(rest.values()):
         out.print(", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in rest.items() if value), soft_wrap=True)

@@ -21,6 +21,7 @@ class Counts:
         self.events: Counter[str] = Counter()  # by kind, undos apart
         self.dropped: Counter[str] = Counter()  # by reason
         self.kept = 0
+        self.not_kept = 0  # those of which there were too many at once
         self.forget = 0
         self.checkpoints = 0
         self.newest_s: float | None = None
@@ -35,7 +36,6 @@ class Counts:
                 self.messages[self._named(self.messages, part.kind)] += 1
                 if part.dropped:
                     self.dropped[self._named(self.dropped, part.dropped)] += 1
-            self.kept += one.is_kept
             self.forget += bool(one.forget)
             for event in one.events:
                 self.events["undo" if event.undo else event.kind] += 1

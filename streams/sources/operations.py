@@ -32,6 +32,7 @@ def source_metrics(source: Source, counts: Counts, now_s: float) -> list[Metric]
 def _totals(source: Source, counts: Counts, now_s: float) -> Iterator[Metric]:
     values = {
         "kept": ("Messages put into the topic of kept ones.", counts.kept),
+        "not_kept": ("Messages that were to be kept when there were too many of them.", counts.not_kept),
         "forget": ("Messages that ask to forget an account.", counts.forget),
         "checkpoints": ("Times that everything read was in Kafka and the position was stored.", counts.checkpoints),
         **{what: ("Counted by the source itself.", count) for what, count in source.counters().items()},

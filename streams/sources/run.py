@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from streams.errors import DurabilityError
 from streams.replay.producing import Feed
 from streams.settings import Settings
 from streams.sources.checkpoints import Checkpoints, Kept
@@ -22,6 +21,8 @@ from streams.sources.counts import Counts, Slowness
 from streams.sources.source import Mapped, Source
 
 CHECKPOINT_S = 2.0
+# Kept messages between two checkpoints: a network that changes all its messages at once would else be copied whole.
+MOST_KEPT = 1_000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,18 +58,16 @@ class Ingest:
             self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
             stream = self._source.batches(position)
             try:
-                await self._read(stream, stop, feed, checkpoints)
-            except DurabilityError:
-                raise
-            except BaseException:
-                # A source that gave up, or Ctrl-C: what was taken before is still good.
-                await self._checkpoint(feed, checkpoints)
-                raise
+                failure = await self._read(stream, stop, feed, checkpoints)
             finally:
                 await stream.aclose()
+            # Also when the source gave up: what it gave before is good. Not when a batch could not be sent whole.
             await self._checkpoint(feed, checkpoints)
+            if failure is not None:
+                raise failure
 
-    async def _read(self, stream: Any, stop: asyncio.Event, feed: Feed, checkpoints: Checkpoints) -> None:
+    async def _read(self, stream: Any, stop: asyncio.Event, feed: Feed, checkpoints: Checkpoints) -> Exception | None:
+        """Bring batches in until there are no more or `stop` is set; return what the source ended with, if it failed."""
         stopping = asyncio.ensure_future(stop.wait())
         coming: asyncio.Future[Any] | None = None
         try:
@@ -80,12 +79,15 @@ class Ingest:
                     try:
                         batch = coming.result()
                     except StopAsyncIteration:
-                        return
+                        return None
+                    except Exception as e:  # raised by `run`, once everything before it is in Kafka
+                        return e
                     finally:
                         coming = None
                     await self._send(batch, feed)
                 if time.monotonic() >= self._checkpoint_at_s:
                     await self._checkpoint(feed, checkpoints)
+            return None
         finally:
             for task in (stopping, coming):
                 if task is not None:
@@ -117,7 +119,10 @@ class Ingest:
 
     def _keep(self, batch: Sequence[Any], mapped: Sequence[Mapped]) -> None:
         for message, one in zip(batch, mapped, strict=True):
-            if one.is_kept:
+            if one.is_kept and not one.forget and len(self._kept) >= MOST_KEPT:
+                self.counts.not_kept += 1
+            elif one.is_kept:
+                self.counts.kept += 1
                 self._kept.append(Kept(one.kind, one.forget, self._source.raw(message)))
 
     async def _checkpoint(self, feed: Feed, checkpoints: Checkpoints) -> None:

@@ -154,6 +154,34 @@ async def test_a_position_is_not_stored_past_what_kafka_refused(topics: Settings
     assert await position(topics) == {"next": 5}
 
 
+async def test_a_batch_that_could_not_be_mapped_whole_is_not_behind_the_position(topics: Settings) -> None:
+    class Broken(Numbers):
+        def map(self, message: bytes) -> Mapped:
+            if message == b"14":
+                raise RuntimeError("a bug of the source")
+            return super().map(message)
+
+    await ingest(topics, Numbers(5))
+    with pytest.raises(RuntimeError, match="a bug of the source"):
+        await ingest(topics, Broken(25))
+    assert await position(topics) == {"next": 5}
+
+
+async def test_kept_messages_have_a_bound_and_those_that_ask_to_forget_have_none(
+    topics: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "MOST_KEPT", 2)
+    monkeypatch.setattr(running, "CHECKPOINT_S", 3600.0)
+
+    class Unknown(Numbers):
+        def map(self, message: bytes) -> Mapped:
+            return Mapped("unknown", is_kept=True, forget="ann" if message == b"9" else "")
+
+    made = await ingest(topics, Unknown(10))
+    assert (made.counts.kept, made.counts.not_kept) == (3, 7)
+    assert [r.value for r in read_topic(topics, topics.kept_topic)] == [b"0", b"1", b"9"]
+
+
 async def test_a_stop_ends_a_source_that_waits(topics: Settings) -> None:
     class Waiting(Numbers):
         async def batches(self, position: Position | None) -> AsyncGenerator[Sequence[bytes], None]:
