@@ -1,4 +1,4 @@
-"""Messages a second that a source maps on one core: Bluesky's, from the wire's bytes to encoded events.
+"""Messages a second of the Bluesky source on one core: mapped alone, and from a WebSocket into Kafka, acknowledged.
 
 The messages are made up in the proportions of the network (84 % likes and reposts); with `TEST_SAMPLES` in the environment real
 ones are repeated with new keys. Half of the posts have tags, and one in fifty likes is taken back.
@@ -6,6 +6,7 @@ ones are repeated with new keys. Half of the posts have tags, and one in fifty l
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
@@ -14,23 +15,30 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.child import child
 from benchmarks.run import Figures, Run
+from benchmarks.servers import servers
+from streams.kafka.topics import create_topics, source_topic_specs
+from streams.sources.bluesky.jetstream import Jetstream, Options
 from streams.sources.bluesky.mapping import Mapping
 from streams.sources.bluesky.messages import LIKE, POST, REPOST
+from streams.sources.run import Ingest
 
 MESSAGES = 400_000
+_LIMIT_S = 120.0
 _SAMPLE = "formats/bluesky_jetstream/v1_subscribe_real_152.jsonl"
 _encode = msgspec.json.Encoder().encode
 
 
 def measure(run: Run) -> Iterator[Figures]:
-    """Measure both versions on made-up messages, and version 1 on real ones where they are."""
+    """Measure both versions on made-up messages, and version 1 on real ones where they are, and over the wire."""
     count = MESSAGES // 20 if run.is_quick else MESSAGES
     for version in (1, 2):
         yield {"name": f"ingest_bluesky_v{version}", **_mapped(list(made_up(count, version)))}
     sample = Path(os.environ.get("TEST_SAMPLES", "")) / _SAMPLE
     if sample.is_file():
         yield {"name": "ingest_bluesky_real", **_mapped(list(repeated(sample.read_bytes().splitlines(), count)))}
+    yield {"name": "ingest_bluesky_wire", **_wired(count // 2)}
 
 
 def _mapped(messages: list[bytes]) -> Figures:
@@ -42,6 +50,28 @@ def _mapped(messages: list[bytes]) -> Figures:
             events += 1
     seconds = time.process_time() - begun
     return {"messages_per_s": len(messages) / seconds, "messages": len(messages), "events": events, "cpu_s": seconds}
+
+
+def _wired(count: int) -> Figures:
+    """Read from a host in another process into Kafka; the process's own time says how many one core could take."""
+    with servers() as running, child("benchmarks.ingest_host", str(count), settings=running.settings) as host:
+        create_topics(running.settings, source_topic_specs(running.settings))
+        url = host.line(_LIMIT_S).decode()
+        ingest = Ingest(running.settings, Jetstream(Options([url])), "benchmark")
+
+        async def read() -> tuple[float, float]:
+            stop, begun, cpu = asyncio.Event(), time.monotonic(), time.process_time()
+            task = asyncio.ensure_future(ingest.run(stop))
+            async with asyncio.timeout(_LIMIT_S):
+                while ingest.counts.messages.total() < count and not task.done():
+                    await asyncio.sleep(0.01)
+                stop.set()
+                await task
+            return time.monotonic() - begun, time.process_time() - cpu
+
+        seconds, cpu_s = asyncio.run(read())
+        taken = ingest.counts.messages.total()
+    return {"messages_per_cpu_s": taken / cpu_s, "messages_per_s": taken / seconds, "messages": taken, "cpu_s": cpu_s}
 
 
 def made_up(count: int, version: int, seed: int = 1) -> Iterator[bytes]:
