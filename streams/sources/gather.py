@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TypeVar
 
 from streams.sources.connecting import Broken
 
 MOST_ITEMS = 2_000
+MOST_BYTES = 16 << 20
 T = TypeVar("T")
 
 
-async def gathered(items: AsyncIterator[T], silence_s: float | None, most: int = MOST_ITEMS) -> AsyncGenerator[list[T], None]:
-    """Yield lists of at most `most` items, each as soon as there is one.
+async def gathered(
+    items: AsyncIterator[T], silence_s: float | None, size: Callable[[T], int], most: int = MOST_ITEMS
+) -> AsyncGenerator[list[T], None]:
+    """Yield lists of at most `most` items, each as soon as there is one; `size` says how many bytes an item has.
 
-    When nobody takes them, no more than `most` are read: what delivers them gets no room, and slows down.
+    When nobody takes them, no more than `most` items, or `MOST_BYTES`, are read: what delivers them gets no room and slows down.
 
     Raises:
         Broken: nothing came for `silence_s`, if that isn't None; whatever `items` raises comes through.
@@ -25,10 +28,12 @@ async def gathered(items: AsyncIterator[T], silence_s: float | None, most: int =
     something, room = asyncio.Event(), asyncio.Event()
 
     async def read() -> None:
+        held_bytes = 0
         async for item in items:
+            held_bytes = size(item) + (held_bytes if waiting else 0)
             waiting.append(item)
             something.set()
-            if len(waiting) >= most:
+            if len(waiting) >= most or held_bytes >= MOST_BYTES:
                 room.clear()
                 await room.wait()
 

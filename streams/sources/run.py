@@ -59,10 +59,10 @@ class Ingest:
             stream = self._source.batches(position)
             try:
                 failure = await self._read(stream, stop, feed, checkpoints)
+                # Also when the source gave up: what it gave before is good. Not when a batch could not be sent whole.
+                await self._checkpoint(feed, checkpoints)
             finally:
                 await stream.aclose()
-            # Also when the source gave up: what it gave before is good. Not when a batch could not be sent whole.
-            await self._checkpoint(feed, checkpoints)
             if failure is not None:
                 raise failure
 

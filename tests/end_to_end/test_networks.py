@@ -15,9 +15,10 @@ from typing import Any
 
 import networks
 import pytest
-from harness import deployment
+from harness import Deployment, deployment
 from networks import Step
 
+from streams import entities
 from streams.settings import PREFIX, Settings
 from tests import samples
 
@@ -62,11 +63,15 @@ def run(settings: Settings, *words: str) -> Any:
     return json.loads(ended.stdout)
 
 
-def counts(settings: Settings) -> dict[str, tuple[int, ...]]:
-    """Return posts, likes, shares and replies of every account on the board."""
-    rows = run(settings, "top", "-n", "20000")
-    rows = rows["top"] if isinstance(rows, dict) else rows
-    return {row["account"]: tuple(row[name] for name in ("posts", "likes", "shares", "replies")) for row in rows}
+def counts(running: Deployment) -> dict[str, tuple[int, ...]]:
+    """Return posts, likes, shares and replies of every account in Redis."""
+    client, prefix = running.client, f"{running.settings.redis_prefix}score:"
+    keys = [key for key in client.scan_iter(f"{prefix}account:*", count=10_000) if b"@" not in key]
+    found = {}
+    for key in keys:
+        account = entities.id_of(key.decode().removeprefix(prefix))
+        found[account] = tuple(int(n or 0) for n in client.hmget(key, "posts", "likes", "shares", "replies"))
+    return found
 
 
 def commit(number: int, did: str, collection: str, record: Any, operation: str = "create", rkey: str = "") -> bytes:
@@ -120,7 +125,10 @@ async def test_bluesky_is_on_the_leaderboard(version: int, settings: Settings) -
         assert json.loads(out)["events"]["undo"] == 1
         await asyncio.to_thread(running.settle)
         await asyncio.to_thread(running.assert_equal)
-        board = await asyncio.to_thread(counts, settings)
+        board = await asyncio.to_thread(counts, running)
+        leaders = await asyncio.to_thread(run, settings, "top")
+    assert leaders[0]["account"] == "did:plc:ann"
+    assert leaders[0]["score"] > leaders[1]["score"] > 1
     assert board == {"did:plc:ann": (1, 4, 2, 1), "did:plc:ben": (0, 1, 0, 0), "did:plc:cat": (1, 0, 0, 0)}
 
 
@@ -133,7 +141,7 @@ def scored(settings: Settings, path: Path, preset: str) -> tuple[dict[str, Any],
         running.settle()
         report = running.assert_equal()
         assert report.ok
-        return first, counts(settings)
+        return first, counts(running)
 
 
 def test_github_in_columns_is_scored_as_counted_by_hand(settings: Settings, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import networks
 import pytest
 from networks import Step
 
-from streams.errors import ConfigurationError, DurabilityError
+from streams.errors import ConfigurationError
 from streams.kafka.clients import producer
 from streams.kafka.reading import read_topic
 from streams.kafka.topics import create_topics, source_topic_specs
@@ -140,18 +140,6 @@ async def test_a_source_that_gives_up_has_what_it_gave_in_kafka(topics: Settings
         await ingest(topics, Numbers(25, failure=ConfigurationError("no more")))
     assert await position(topics) == {"next": 25}
     assert len(sent(topics)) == 22
-
-
-async def test_a_position_is_not_stored_past_what_kafka_refused(topics: Settings) -> None:
-    class TooBig(Numbers):
-        def map(self, message: bytes) -> Mapped:
-            self._next = int(message) + 1
-            return Mapped("number", [Event("x" * 2_000_000, "like", "a", "b", 1.0)])
-
-    await ingest(topics, Numbers(5))
-    with pytest.raises(DurabilityError):
-        await ingest(topics, TooBig(25))
-    assert await position(topics) == {"next": 5}
 
 
 async def test_a_batch_that_could_not_be_mapped_whole_is_not_behind_the_position(topics: Settings) -> None:

@@ -89,12 +89,10 @@ async def test_after_a_break_the_last_seconds_are_read_again_and_nothing_is_miss
     messages = [like(n) for n in range(40)]
     script = [Step(messages[:20], then=then, half=b'{"did'), Step(messages, keeps_cursor=True, then="stay")]
     async with networks.jetstream(*script) as network:
-        source = Jetstream(Options([network.url], silence_s=0.5))
+        source = Jetstream(Options([network.url], silence_s=2.0))
         found = await ids(source, 40)
-        # A host that hangs has its pings answered by no one.
         assert network.queries("cursor") == [[], [str(AT_US + 19_000_000 - 5_000_000)]]
-    assert sorted(set(found), key=lambda i: int(i.rpartition("/")[2])) == liked(range(40))
-    assert [i for i in found if found.count(i) == 2] == liked(range(14, 20)) * 2
+    assert found == liked(range(20)) + liked(range(14, 40))
     assert source.counters()["reconnects"] == 1
 
 
@@ -233,7 +231,7 @@ async def test_server_sent_events_are_read_over_breaks_half_messages_and_silence
         Step([sse(4)], then="stay"),
     )
     async with networks.served(("GET", "/api/v1/streaming/public", network.stream)) as address:
-        source = Mastodon(MastodonOptions(f"http://{address}", token=TOKEN, silence_s=0.5))
+        source = Mastodon(MastodonOptions(f"http://{address}", token=TOKEN, silence_s=2.0))
         assert await ids(source, 4) == [f"https://h/{n}" for n in (1, 2, 3, 4)]
     assert {request.headers["Authorization"] for request in network.asked} == {"Bearer hunter2"}
 

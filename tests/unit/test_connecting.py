@@ -131,7 +131,7 @@ async def test_items_come_as_batches_of_what_is_there_and_no_more_are_read_than_
             read += 1
             yield number
 
-    async with aclosing(gathered(items(), 5.0, most=10)) as batches:
+    async with aclosing(gathered(items(), 5.0, lambda _: 1, most=10)) as batches:
         first = await anext(batches)
         assert first == list(range(10))
         for _ in range(20):
@@ -139,6 +139,15 @@ async def test_items_come_as_batches_of_what_is_there_and_no_more_are_read_than_
         assert read <= 20
         rest = [item for batch in [b async for b in batches] for item in batch]
     assert first + rest == list(range(100))
+
+
+async def test_no_more_bytes_are_read_than_there_is_room_for() -> None:
+    async def items() -> AsyncIterator[bytes]:
+        for _ in range(6):
+            yield b"x" * (5 << 20)
+
+    batches = [len(batch) async for batch in gathered(items(), 5.0, len)]
+    assert batches == [4, 2]
 
 
 async def test_silence_breaks_a_connection_and_errors_come_through_after_what_came_before() -> None:
@@ -151,7 +160,7 @@ async def test_silence_breaks_a_connection_and_errors_come_through_after_what_ca
         raise OSError("lost")
 
     async def drain(items: AsyncIterator[int], into: list[int]) -> None:
-        async for batch in gathered(items, 0.05):
+        async for batch in gathered(items, 0.05, lambda _: 1):
             into += batch
 
     for items, error in ((silent(), Broken), (failing(), OSError)):

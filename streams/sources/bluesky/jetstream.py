@@ -86,7 +86,7 @@ class Jetstream(Source):
             async def connect(base: str) -> AsyncGenerator[list[str | bytes], None]:
                 before_us = self._mapping.time_us
                 try:
-                    async with aclosing(gathered(self._messages(session, base), self._options.silence_s)) as batches:
+                    async with aclosing(gathered(self._messages(session, base), self._options.silence_s, len)) as batches:
                         async for batch in batches:
                             yield batch
                             self._look_for_gap(base, before_us)

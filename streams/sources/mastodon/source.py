@@ -84,7 +84,7 @@ class Mastodon(Source):
             async def connect(base: str) -> AsyncGenerator[list[Sent], None]:
                 messages = self._socket(session, base) if self._options.is_websocket else self._events(session, base)
                 try:
-                    async with aclosing(gathered(messages, None)) as batches:
+                    async with aclosing(gathered(messages, None, lambda sent: len(sent.data))) as batches:
                         async for batch in batches:
                             yield batch
                 except (aiohttp.ClientError, OSError) as e:

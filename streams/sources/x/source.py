@@ -87,7 +87,7 @@ class X(Source):
             async def connect(base: str) -> AsyncGenerator[list[bytes], None]:
                 try:
                     await self._add_rules(session, base)
-                    async with aclosing(gathered(self._lines(session, base), None)) as batches:
+                    async with aclosing(gathered(self._lines(session, base), None, len)) as batches:
                         async for batch in batches:
                             yield batch
                 except (aiohttp.ClientError, OSError) as e:
