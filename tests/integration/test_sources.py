@@ -251,7 +251,8 @@ def post(number: int) -> bytes:
 
 @pytest.mark.parametrize("has", [[], ["cats"], ["cats", "dogs"]])
 async def test_the_filtered_stream_has_the_rules_it_was_told_and_keeps_the_others(has: list[str]) -> None:
-    network, added = Network(Step([b"\r\n", post(1), b"\r\n"], then="close"), Step([post(2)], then="stay")), []
+    network = Network(Step([b"\r\n", post(1), b"\r\n"], then="close"), Step([post(2)], then="stay"))
+    added: list[str] = []
 
     async def rules(request: web.Request) -> web.StreamResponse:
         if request.method == "POST":
