@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 # The oldest Python supported, where there is one: what passes there passes on newer ones.
 PYTHON := $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo test test-kafka test-kafka-1 test-kafka-3 faults check bench clean
+.PHONY: help setup demo test test-kafka test-kafka-1 test-kafka-3 faults fuzz check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test-kafka-3: $(INSTALLED) ## on Apache Kafka with three brokers, and redis-serv
 
 faults: $(INSTALLED) ## break things under load and recount: two hours, ARGS="--short" minutes; needs the same
 	$(BIN)/python tests/chaos $(ARGS)
+
+fuzz: $(INSTALLED) ## feed a source's mapping with bytes: ARGS="bluesky -max_total_time=60"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint and types, as CI has them
 	$(BIN)/ruff format --check .

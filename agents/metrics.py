@@ -6,9 +6,8 @@ Labels are topics, partitions, tables, outcomes and kinds of refusal: few and kn
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -102,14 +101,3 @@ def _histogram(name: str, says: str, ages: Ages) -> Metric:
     bounds = [*map(str, AGE_BOUNDS_S), "+Inf"]
     upto = np.cumsum(ages.buckets).tolist()
     return HistogramMetricFamily(name, says, buckets=list(zip(bounds, upto, strict=True)), sum_value=ages.sum_s)
-
-
-class Scraped:
-    """What a registry collects from: the metrics of one moment."""
-
-    def __init__(self) -> None:
-        self.metrics: Iterable[Any] = ()
-
-    def collect(self) -> Iterable[Any]:
-        """Return the metrics."""
-        return self.metrics

@@ -7,21 +7,18 @@ read on the worker's loop, where nothing changes meanwhile.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
-from prometheus_client.exposition import choose_encoder
 
 from agents.health import Conditions
-from agents.metrics import Scraped
 from agents.watchdog import Watchdog
+from streams.listening import Scraped, asking_for_token
 
 ALIVE_S = 5.0  # a heavy step takes a tenth of a second
 ANSWER_WITHIN_S = 5.0
@@ -52,11 +49,8 @@ class Operations(threading.Thread):
         super().__init__(name="operations", daemon=True)
         self._listening, self._loop, self._watchdog = listening, loop, watchdog
         self._conditions, self._metrics = conditions, metrics
-        self._expected = f"Bearer {token}".encode() if token else b""
+        self._guarded = asking_for_token(token)
         self._scraped = Scraped()
-        self._registry = CollectorRegistry()  # not the global one: it would have what other libraries put there
-        self._registry.register(self._scraped)
-        ProcessCollector(registry=self._registry)
 
     def run(self) -> None:
         """Answer until the process ends."""
@@ -65,24 +59,12 @@ class Operations(threading.Thread):
     async def _serve(self) -> None:
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._asking_for_token(self._readyz))
-        app.router.add_get("/metrics", self._asking_for_token(self._metrics_text))
+        app.router.add_get("/readyz", self._guarded(self._readyz))
+        app.router.add_get("/metrics", self._guarded(self._metrics_text))
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         await web.SockSite(runner, self._listening).start()
         await asyncio.Event().wait()
-
-    def _asking_for_token(
-        self, handler: Callable[[web.Request], Coroutine[Any, Any, web.Response]]
-    ) -> Callable[[web.Request], Coroutine[Any, Any, web.Response]]:
-        async def ask(request: web.Request) -> web.Response:
-            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-            if self._expected and not hmac.compare_digest(given, self._expected):
-                said = "expected the header `Authorization: Bearer TOKEN`\n"
-                return web.Response(status=401, text=said, headers={"WWW-Authenticate": "Bearer"})
-            return await handler(request)
-
-        return ask
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         still_s = self._watchdog.loop_still_s()
@@ -103,9 +85,7 @@ class Operations(threading.Thread):
             metrics = await self._on_loop(self._metrics)
         except TimeoutError:
             return web.Response(status=503, text="the event loop doesn't answer\n")
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        self._scraped.metrics = metrics  # no await from here to its text: scrapes may overlap
-        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+        return self._scraped.response(request, metrics)
 
     async def _on_loop(self, read: Callable[[], T]) -> T:
         """Return what `read` returns in the worker's loop.

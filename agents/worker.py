@@ -18,7 +18,7 @@ from agents.watchdog import Watchdog
 from streams.errors import CloutstreamError
 from streams.kafka.register import register_transport
 from streams.listening import listen, url_of
-from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 
 _log = logging.getLogger("cloutstream")
 
@@ -60,7 +60,7 @@ def run(settings: Settings) -> int:
     for name in ("faust", "mode", "agents", "streams"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    listening = listen("operations", settings.operations) if settings.operations else None
+    listening = listen(f"{PREFIX}OPERATIONS", settings.operations) if settings.operations else None
     app = build(settings)
     where = (
         f"health and metrics at {url_of(listening)}" if listening else "no health and metrics: CLOUTSTREAM_OPERATIONS is empty"

@@ -10,7 +10,7 @@ import sys
 
 import psutil
 
-from benchmarks import alerts, import_time, latency, memory, pipeline, plain_faust, reach_error, reader, recovery
+from benchmarks import alerts, import_time, ingest, latency, memory, pipeline, plain_faust, reach_error, reader, recovery
 from benchmarks.run import Benchmark, Figures, Run, rounded, say
 from streams.errors import CloutstreamError
 from streams.worker_process import ended_by_sigterm
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "plain_faust": plain_faust.measure,
     "reach_error": reach_error.measure,
     "alerts": alerts.measure,
+    "ingest": ingest.measure,
 }
 
 

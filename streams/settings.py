@@ -237,6 +237,16 @@ class Settings:
         return f"{self.app_id}-control"
 
     @property
+    def cursors_topic(self) -> str:
+        """Compacted: where each source goes on."""
+        return f"{self.app_id}-cursors"
+
+    @property
+    def kept_topic(self) -> str:
+        """Messages of sources that aren't known, or ask to forget an account."""
+        return f"{self.app_id}-kept"
+
+    @property
     def actors_changelog(self) -> str:
         """Changelog of the actors table (its name is Faust's rule)."""
         return f"{self.app_id}-actors-changelog"

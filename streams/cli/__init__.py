@@ -29,6 +29,7 @@ COMMANDS = {
     "worker": "worker",
     "replay": "replay",
     "simulate": "simulate",
+    "ingest": "ingest",
     "top": "places",
     "around": "places",
     "score": "account",

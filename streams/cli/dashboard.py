@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 
 
 def register(subparsers: Any) -> None:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     if args.listen is not None:
         settings = dataclasses.replace(settings, dashboard=args.listen)
-    listening = listen("dashboard", settings.dashboard)
+    listening = listen(f"{PREFIX}DASHBOARD", settings.dashboard)
     where = f"dashboard at {url_of(listening)}"
 
     def tell() -> None:

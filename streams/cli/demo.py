@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         create_topics(settings)
         worker = stack.enter_context(worker_process(settings))
         reader = Reader(settings, stack.enter_context(session(settings)))
-        _await_ready(reader, worker)
+        await_ready(reader, worker)
         network = stack.enter_context(_Network(settings))
         with contextlib.suppress(KeyboardInterrupt):
             _show(args, reader, worker, network)
@@ -108,7 +108,7 @@ class _Network:
         )
 
 
-def _await_ready(reader: Reader, worker: WorkerProcess) -> None:
+def await_ready(reader: Reader, worker: WorkerProcess) -> None:
     """Return when the worker has said in Redis that it is there; events sent earlier would only measure its start."""
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while not reader.is_complete() and time.monotonic() < deadline:

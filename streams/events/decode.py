@@ -33,8 +33,8 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TAG_CHARS)]
 
 
-class Event(msgspec.Struct, gc=False):
-    """An event as `design.md` 1 has it; unknown fields are ignored."""
+class Event(msgspec.Struct, gc=False, omit_defaults=True):
+    """An event as `design.md` 1 has it; unknown fields are ignored. Those who send one leave out what is as by default."""
 
     id: Id
     kind: Literal["tweet", "like", "share", "reply"]

@@ -19,7 +19,16 @@ from streams.kafka.clients import admin, reaching_kafka
 from streams.kafka.reading import beginning_offsets, end_offsets, read_topic
 from streams.settings import PREFIX, Settings
 
-__all__ = ["TopicSpec", "beginning_offsets", "check_topics", "create_topics", "end_offsets", "read_topic", "topic_specs"]
+__all__ = [
+    "TopicSpec",
+    "beginning_offsets",
+    "check_topics",
+    "create_topics",
+    "end_offsets",
+    "read_topic",
+    "source_topic_specs",
+    "topic_specs",
+]
 
 KNOWN_WITHIN_S = 8.0
 _HOUR_MS = 3_600_000
@@ -59,7 +68,7 @@ class TopicSpec:
 
 
 def topic_specs(settings: Settings) -> list[TopicSpec]:
-    """Return every topic of the deployment, inputs first."""
+    """Return every topic that workers need, inputs first."""
     # An event's time is clamped to its record's timestamp, which therefore must be the broker's clock, not the producer's.
     events = {**_KEPT_A_WEEK, "message.timestamp.type": "LogAppendTime"}
     # One record holds the engagements of an intake batch for a partition; those of a big batch pass the default of 1 MB.
@@ -81,22 +90,41 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(settings.entities_changelog, "row of the entities table", changelog),
         TopicSpec(settings.control_topic, "kind:id -> what is defined while workers run (JSON)", control, partitions=1),
     ]
+    return _durable(settings, specs)
+
+
+def source_topic_specs(settings: Settings) -> list[TopicSpec]:
+    """Return the topics that only `ingest` needs."""
+    kept = {"cleanup.policy": "delete", "retention.ms": str(30 * 24 * _HOUR_MS)}
+    specs = [
+        TopicSpec(settings.cursors_topic, "source -> where it goes on (JSON)", _COMPACTED),
+        TopicSpec(settings.kept_topic, "source -> a message that isn't known or asks to forget an account", kept),
+    ]
+    return _durable(settings, specs)
+
+
+def _durable(settings: Settings, specs: list[TopicSpec]) -> list[TopicSpec]:
     specs = [replace(spec, partitions=spec.partitions or settings.partitions) for spec in specs]
-    if settings.replication > 1:
-        # Acknowledged means on two replicas at least, and with three of them one may be away.
-        durable = {"min.insync.replicas": str(max(1, min(2, settings.replication - 1)))}
-        specs = [replace(spec, configs={**spec.configs, **durable}) for spec in specs]
-    return specs
+    if settings.replication == 1:
+        return specs
+    # Acknowledged means on two replicas at least, and with three of them one may be away.
+    durable = {"min.insync.replicas": str(max(1, min(2, settings.replication - 1)))}
+    return [replace(spec, configs={**spec.configs, **durable}) for spec in specs]
 
 
-def create_topics(settings: Settings) -> list[str]:
+def create_topics(settings: Settings, specs: list[TopicSpec] | None = None) -> list[str]:
     """Create the topics that are missing, check all, and return the names of those created.
+
+    Args:
+        settings: where, and with how many partitions and replicas.
+        specs: which; those that workers need when left out.
 
     Raises:
         ServiceUnavailable: Kafka can't be reached.
         ConfigurationError: the broker refused one, or one that exists doesn't fit.
     """
     created = []
+    specs = topic_specs(settings) if specs is None else specs
     with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):
         existing = set(client.list_topics())
         missing = {
@@ -105,7 +133,7 @@ def create_topics(settings: Settings) -> list[str]:
                 "replication_factor": settings.replication,
                 "configs": spec.configs,
             }
-            for spec in topic_specs(settings)
+            for spec in specs
             if spec.name not in existing
         }
         if missing:
@@ -122,16 +150,16 @@ def create_topics(settings: Settings) -> list[str]:
                     )
                 created.append(topic["name"])
             client.wait_for_topics(list(missing), timeout_ms=8_000)
-    _check_when_known(settings)
+    _check_when_known(settings, specs)
     return created
 
 
-def _check_when_known(settings: Settings) -> None:
+def _check_when_known(settings: Settings, specs: list[TopicSpec] | None) -> None:
     """Check topics that are there; each broker learns of new ones in its own time, and which one is asked is anybody's guess."""
     deadline = time.monotonic() + KNOWN_WITHIN_S
     while True:
         try:
-            check_topics(settings)
+            check_topics(settings, specs)
         except MissingTopics:
             if time.monotonic() > deadline:
                 raise
@@ -140,14 +168,14 @@ def _check_when_known(settings: Settings) -> None:
             return
 
 
-def check_topics(settings: Settings) -> None:
-    """Check that every topic exists, has the partitions it should and, if it must be, is compacted only.
+def check_topics(settings: Settings, specs: list[TopicSpec] | None = None) -> None:
+    """Check that topics, as in `create_topics`, exist, have the partitions they should, and are compacted only if they must be.
 
     Raises:
         ServiceUnavailable: Kafka can't be reached.
         ConfigurationError: names each topic that doesn't fit, what was found, what was expected and what to do.
     """
-    specs = topic_specs(settings)
+    specs = topic_specs(settings) if specs is None else specs
     with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):
         existing = set(client.list_topics())
         described = client.describe_topics([spec.name for spec in specs if spec.name in existing])

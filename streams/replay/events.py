@@ -18,6 +18,7 @@ class _Timed(msgspec.Struct):
 
 _placed = msgspec.json.Decoder(_Placed)
 _timed = msgspec.json.Decoder(_Timed)
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)  # the last of what is nested thousands deep
 
 
 def newest_time(lines: Sequence[bytes]) -> float | None:
@@ -35,14 +36,14 @@ def _actor_of(line: bytes) -> bytes | None:
     try:
         # A lone surrogate in the JSON can't be UTF-8; such a line has no key and is refused further on.
         return _placed.decode(line).actor.encode()
-    except (msgspec.DecodeError, UnicodeError):
+    except _UNREADABLE:
         return None
 
 
 def _time_of(line: bytes) -> float | None:
     try:
         return _epoch_s(_timed.decode(line).at)
-    except (msgspec.DecodeError, UnicodeError):
+    except _UNREADABLE:
         return None
 
 
@@ -62,7 +63,7 @@ def _shifted(line: bytes, shift_s: float) -> bytes:
     """Move `at` and `actor_since`, so that accounts keep their age; a line without a readable `at` stays as it is."""
     try:
         event = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeError):
+    except _UNREADABLE:
         return line
     if not isinstance(event, dict) or _epoch_s(event.get("at")) is None:
         return line

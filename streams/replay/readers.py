@@ -54,7 +54,7 @@ class Recording:
 
     def newest_time(self) -> float | None:
         """Return the newest event time, epoch s, reading the whole file; None where no line has one."""
-        newest = [time for _, lines in self._lines() if (time := self._format.newest_time(lines)) is not None]
+        newest = [time for _, lines in self.lines() if (time := self._format.newest_time(lines)) is not None]
         return max(newest, default=None)
 
     def blocks(self, shift_s: float = 0.0) -> Iterator[Records]:
@@ -63,7 +63,7 @@ class Recording:
         Raises:
             UsageError: a line is longer than a Kafka record can be, or the compressed file is damaged.
         """
-        for first, lines in self._lines():
+        for first, lines in self.lines():
             if len(max(lines, key=len)) > _MOST_BYTES:
                 number, line = next((n, line) for n, line in enumerate(lines, first) if len(line) > _MOST_BYTES)
                 raise UsageError(
@@ -71,7 +71,7 @@ class Recording:
                 )
             yield Records(*self._format.records(lines, first, shift_s))
 
-    def _lines(self) -> Iterator[tuple[int, list[bytes]]]:
+    def lines(self) -> Iterator[tuple[int, list[bytes]]]:
         """Yield (1-based number of the first line, lines) of each block; line ends are left out."""
         number, rest = 1, b""
         with self.path.open("rb") as raw:

@@ -307,7 +307,7 @@ async def test_a_client_that_takes_nothing_is_dropped(
 ) -> None:
     monkeypatch.setattr(live, "TAKES_WITHIN_S", 0.5)
     filler.zadd(f"{settings.redis_prefix}board:all:standing", {f"a{i:03}" + "x" * 200: -float(i) for i in range(500)})
-    listening = listen("dashboard", "127.0.0.1:0")
+    listening = listen("DASHBOARD", "127.0.0.1:0")
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # of its connections, too: the kernel takes little for them
     async with await AsyncReader.connect(settings) as reader, serving(settings, reader, listening):
         with socket.socket() as slow:
@@ -334,7 +334,7 @@ async def test_it_goes_on_by_itself_after_redis_was_away(settings: Settings, ser
     own = replace(settings, redis=server.url)
     with session(own) as filler:
         write(own, filler, "ann", reach=30.0)
-    listening = listen("dashboard", "127.0.0.1:0")
+    listening = listen("DASHBOARD", "127.0.0.1:0")
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/api/v1"
     async with await AsyncReader.connect(own) as reader, serving(own, reader, listening), ClientSession() as asking:
         listener = await Listener.to(asking, f"{url}/live?scope=all")

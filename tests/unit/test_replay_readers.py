@@ -111,6 +111,14 @@ def test_event_lines_are_passed_on_as_they_are_with_their_actor_as_key(tmp_path:
     assert ["zoë".encode(), b"user@host", None, None, None, None, None, b"last"] == [key for key, _ in records]
 
 
+def test_a_line_nested_too_deep_is_passed_on_as_it_is(tmp_path: Path) -> None:
+    deep = b'{"actor":"a","at":5,"x":' + b"[" * 5000
+    recording = Recording(write(tmp_path / "f", deep + b"\n"), "events")
+    for shift_s in (0.0, 5.0):
+        assert [(records.keys, records.values) for records in recording.blocks(shift_s)] == [([None], [deep])]
+    assert recording.newest_time() is None
+
+
 def test_blocks_join_lines_that_they_cut(tmp_path: Path) -> None:
     lines = [b'{"actor":"%d","pad":"%b"}' % (i, b"y" * (i % 700)) for i in range(6000)]
     records = read(write(tmp_path / "f", b"\n".join(lines)), "events")

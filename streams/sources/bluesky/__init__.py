@@ -1,0 +1,1 @@
+"""Bluesky, by way of Jetstream: no key is needed."""

@@ -1,0 +1,1 @@
+"""CloudEvents from a Kafka topic, in structured and in binary mode."""
