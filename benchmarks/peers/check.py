@@ -27,7 +27,7 @@ def common(client: redis.Redis, expected: Mapping[str, Author]) -> list[str]:
 
 
 def whole(client: redis.Redis, expected: Mapping[str, Author]) -> list[str]:
-    """Return which counts of the whole pipeline's accounts differ: its scores are of another model, which the job doesn't have."""
+    """Return which counts of the whole pipeline's accounts differ: its scores are of another model."""
     return list(islice(_whole(client, expected), _SHOWN))
 
 

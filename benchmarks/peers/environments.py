@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from services.apache import java
-
+from benchmarks.peers.services import java
 from benchmarks.run import say
 from streams.errors import ConfigurationError
 

@@ -1,13 +1,13 @@
 """The common job: the check of an event, the arithmetic, and what is written to Redis.
 
-Events are JSON in one topic of Apache Kafka. To be kind to peers they are keyed by *author*: all that concerns an account is in one
-partition, and nobody has to send events through Kafka a second time. (Cloutstream itself takes events keyed by actor, since it
-weighs who acts, and does send them on.)
+Events are JSON in one topic of Apache Kafka. To be kind to peers they are keyed by *author*: all that concerns an account is
+in one partition, and nobody has to send events through Kafka a second time. (Cloutstream itself takes events keyed by actor,
+since it weighs who acts, and does send them on.)
 
-Of each author there is a state: posts, likes, shares and replies (exact), two decayed counters with half-lives of 30 days and 2
-hours, and the time of the newest event, at which both counters are exact. It must outlive the process: in a changelog topic, or in
-what the system has for that. Whenever it changed, `peer:score:<author>` (hash) and the author's place on `peer:board` (sorted set)
-are written, at most once per batch or tick. An event that isn't valid is skipped.
+Of each author there is a state: posts, likes, shares and replies (exact), two decayed counters with half-lives of 30 days and
+2 hours, and the time of the newest event, at which both counters are exact. It must outlive the process: in a changelog topic,
+or in what the system has for that. Whenever it changed, `peer:score:<author>` (hash) and the author's place on `peer:board`
+(sorted set) are written, at most once per batch or tick. An event that isn't valid is skipped.
 
 Every program in Python does this with the functions here, so that they differ in nothing else. This module needs nothing but
 msgspec: each runs in an environment of its own.
@@ -63,6 +63,7 @@ def folded(state: State | None, kind: str, at: float) -> list[float]:
         kind: of the event.
         at: when it happened, epoch s.
     """
+    counts: list[float]
     *counts, slow, fast, newest = state or (0, 0, 0, 0, 0.0, 0.0, at)
     counts[KINDS.index(kind)] += 1
     weight = WEIGHTS[kind]

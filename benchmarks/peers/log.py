@@ -1,12 +1,12 @@
 """The events of the common job: the Higgs recording over and over, made a little less tidy, with marks to tell progress by.
 
-Each repetition comes later by the length of the recording, and with ids of its own. So that a wrong program is found out, every
-8th event is a `like` instead, every 16th a `tweet` by its author, every 32nd comes an hour late, and in every thousandth's place is
-a record that is no valid event, of another kind each time.
+Each repetition comes later by the length of the recording, and with ids of its own. So that a wrong program is found out,
+every 8th event is a `like` instead, every 16th a `tweet` by its author, every 32nd comes an hour late, and in every
+thousandth's place is a record that is no valid event, of another kind each time.
 
 A mark is an event for an author that nothing else touches. There are `STEPS` in each partition, evenly spread, the last at its
-end: once a mark's author is in Redis, what was before it in that partition has been worked through. So everybody's progress is seen
-in the same way, from outside.
+end: once a mark's author is in Redis, what was before it in that partition has been worked through. So everybody's progress is
+seen in the same way, from outside.
 """
 
 from __future__ import annotations

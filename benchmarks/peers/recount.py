@@ -1,7 +1,7 @@
 """What must stand in Redis in the end: counted anew from the records, by the definition and not by a fold.
 
-Shares nothing with the programs but the numbers of the job: JSON by the standard library, checks by hand, each decayed counter as
-the sum of its weights, all faded to the author's newest event at once.
+Shares nothing with the programs but the numbers of the job: JSON by the standard library, checks by hand, each decayed counter
+as the sum of its weights, all faded to the author's newest event at once.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def create_app(at: job.Deployment) -> faust.App:
                 state = job.folded(authors[event.author], event.kind, event.at)
                 authors[event.author] = changed[event.author] = state
 
-    @app.timer(interval=at.tick_s)  # type: ignore[untyped-decorator]  # Faust's
+    @app.timer(interval=at.tick_s)
     async def publish() -> None:
         taken = list(changed.items())
         changed.clear()

@@ -1,8 +1,8 @@
 """The common job with Cloutstream's own parts: fetched ranges, columns, a bulk changelog, one script call for many authors.
 
-Recovery store: a changelog topic, from which the same Faust table recovers as in a worker. What the job doesn't ask for isn't here
-either: no trust, no reach, no change events, no engagements topic; the check of an event is the pipeline's own, which is stricter.
-Each event is counted exactly once (`benchmarks.peers.rows`), offsets are committed only behind what is durable.
+Recovery store: a changelog topic, from which the same Faust table recovers as in a worker. What the job doesn't ask for isn't
+here either: no trust, no reach, no change events, no engagements topic; the check of an event is the pipeline's own, which is
+stricter. Each event is counted exactly once (`benchmarks.peers.rows`), offsets are committed only behind what is durable.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ public final class Job {
             } catch (IOException e) {
                 return null;
             }
-            int kind = KINDS.indexOf(node.path("kind").textValue());
+            int kind = KINDS.indexOf(node.path("kind").asText());
             String actor = node.path("actor").textValue(), author = node.path("author").textValue();
             boolean isNamed = actor != null && !actor.isEmpty() && author != null && !author.isEmpty();
             JsonNode at = node.path("at");

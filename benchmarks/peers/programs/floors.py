@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers.floors NAME`: what Kafka, JSON and Redis take by themselves in Python, with nothing around them.
+"""`python -m benchmarks.peers.programs.floors NAME`: what Kafka, JSON and Redis take by themselves in Python.
 
 - `fetch`: the topic is read through aiokafka, in batches as large as come.
 - `decode`: and its records are decoded as the pipeline does it, a batch at a time.
