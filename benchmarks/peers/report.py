@@ -90,7 +90,7 @@ def markdown(lines: Sequence[Figures]) -> str:
                 for figure in ("per_second", "cpu_s_per_million", "peak_rss_mb")
             )
             text.append(f"| Floor: {name} | {speed:,.0f} {unit}/s | | {cpu:.1f} | {memory:,.0f} | | | |")
-    failures = [f"{SYSTEMS[row.name].title}: {why}" for row in found for why in row.failures]
+    failures = [f"{SYSTEMS[row.name].title}: {why.splitlines()[0]}" for row in found for why in row.failures]
     return "\n".join([*text, *(["", *failures] if failures else [])]) + "\n"
 
 
