@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,7 @@ class App(faust.App):
     def __init__(self, settings: Settings, rows: KeyedRows) -> None:
         self.settings, self.durable = settings, DurableOffsets()
         self.stop_began_s = 0.0
+        self.hand_over: Callable[[], Awaitable[None]]  # make durable what was folded
         self.bulk = BulkProducer(settings)
         super().__init__(settings.app_id, **app_options(settings))
         changelog = self.ranges(changelog_topic(settings.app_id), acks=False)
@@ -89,8 +91,9 @@ class App(faust.App):
         await self.bulk.start()
 
     async def on_stop(self) -> None:
-        """Start the clock for the stop's steps."""
+        """Make durable what was folded, then let go."""
         self.stop_began_s = time.monotonic()
+        await self.hand_over()
         await super().on_stop()
         await self.bulk.stop()
 
@@ -124,8 +127,8 @@ class Scorer:
                 self._next[part.partition] = max(self._next[part.partition], part.offsets[-1] + 1)
 
     async def run(self, tick_s: float) -> None:
-        """Flush on every tick, for ever."""
-        while True:
+        """Flush on every tick, until the worker stops."""
+        while not self._app.should_stop:
             started_s = time.monotonic()
             try:
                 await self.flush()
@@ -157,7 +160,7 @@ class Scorer:
         while True:
             await asyncio.sleep(STILL_S)
             consumer: Any = self._app.consumer
-            for tp in [tp for tp in consumer.assignment() if tp.topic == self._topic]:
+            for tp in [TP(self._topic, p) for p in self._app.authors.store.partitions]:
                 expected = self._next.get(tp.partition, consumer.committed(tp))
                 if consumer.known_end(tp) > expected == still.get(tp.partition):
                     consumer.resume_partitions({tp})
@@ -165,12 +168,19 @@ class Scorer:
                 still[tp.partition] = expected
 
     async def hand_over(self) -> None:
-        """Make durable what was folded, and forget where partitions go on: who has them next knows."""
+        """Make durable what was folded, commit it, and forget where partitions go on: who has them next knows."""
+        if not self._next:
+            return
         try:
-            await asyncio.wait_for(self.flush(), HANDOVER_S)
-        except TimeoutError:
-            fatal("making rows durable before their partitions are handed over failed", TimeoutError(f"within {HANDOVER_S:g} s"))
+            await asyncio.wait_for(self._flush_and_commit(), HANDOVER_S)
+        except TimeoutError as e:
+            fatal(f"making rows durable before their partitions are handed over took longer than {HANDOVER_S:g} s", e)
         self._next.clear()
+        self._app.durable.clear()
+
+    async def _flush_and_commit(self) -> None:
+        await self.flush()
+        await self._app.consumer.commit()
 
     def _changelog(self, partition: int) -> Changelog:
         app = self._app
@@ -202,6 +212,7 @@ def create_app(at: job.Deployment) -> App:
     rows = KeyedRows(ROW)
     app = App(settings, rows)
     scorer = Scorer(app, rows, at.redis)
+    app.hand_over = scorer.hand_over
 
     async def score(stream: Any) -> None:
         async for content in stream:  # content: Range of events
