@@ -38,6 +38,17 @@ class Child:
         if self._guard.poll() is not None:
             raise CloutstreamError(f"{self._name} has ended; it said last: {self.last_words()}")
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it has ended by itself.
+
+        Raises:
+            CloutstreamError: it hasn't within `timeout_s`.
+        """
+        try:
+            self._guard.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise CloutstreamError(f"{self._name} still runs after {timeout_s:.0f} s") from None
+
     def last_words(self) -> str:
         """Return the end of its log."""
         if self._log is None:

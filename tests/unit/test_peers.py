@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import xml.etree.ElementTree as ET
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from benchmarks.child import program
 from benchmarks.peers import chart, job, report
 from benchmarks.peers.__main__ import main
 from benchmarks.peers.log import ACTOR, AUTHOR, BROKEN, STEPS, Log
 from benchmarks.peers.recount import Author, Recount
 from benchmarks.peers.rows import ROW, AuthorState, fold, taken
+from benchmarks.peers.runner import Runner
 from benchmarks.peers.systems import FLOORS, SYSTEMS
 from streams.columns.placement import partitions_of
+from streams.errors import CloutstreamError
 from streams.events.decode import decode_events
 from streams.tables.keyed import KeyedRows
 
@@ -211,13 +216,33 @@ def test_the_chart_is_well_formed_and_names_whoever_was_measured() -> None:
     assert texts.count("200,000") == 2  # one worker, and two
 
 
-def test_what_an_earlier_run_printed_is_shown_without_measuring(tmp_path: Any) -> None:
+def test_what_an_earlier_run_printed_is_shown_without_measuring(tmp_path: Path) -> None:
     results, table, picture = tmp_path / "lines", tmp_path / "table.md", tmp_path / "chart.svg"
     results.write_text("\n".join(map(json.dumps, LINES)))
 
     assert main(["--results", str(results), "--markdown", str(table), "--svg", str(picture)]) == 0
     assert table.read_text() == report.markdown(LINES)
     assert picture.read_text() == chart.svg(LINES)
+
+
+def test_a_failure_is_told_and_the_next_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    runner = Runner(cast(Any, None), [], is_quick=True)
+    for name, error in (("quix", CloutstreamError("no index")), ("faust", KeyError("x"))):
+        with runner.attempt(name, "draining"):
+            raise error
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["name"], line["system"]) for line in lines] == [("failed", "quix"), ("failed", "faust")]
+    assert [line["why"] for line in lines] == ["draining: no index", "draining: KeyError('x')"]
+    assert runner.has_failed
+
+
+def test_a_program_that_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import os; print(os.getcwd(), os.environ['NAME'])"]
+    with (tmp_path / "log").open("w+b") as log, program("a worker", command, {"NAME": "ann"}, tmp_path, log) as running:
+        running.wait(30)
+        with pytest.raises(CloutstreamError, match=f"a worker has ended.*{tmp_path} ann"):
+            running.check()
 
 
 def test_listing_names_every_system(capsys: pytest.CaptureFixture[str]) -> None:
