@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 # The oldest Python supported, where there is one: what passes there passes on newer ones.
 PYTHON := $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo test test-kafka test-kafka-1 test-kafka-3 faults fuzz check bench clean
+.PHONY: help setup demo test test-kafka test-kafka-1 test-kafka-3 faults fuzz check bench bench-peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +51,11 @@ check: $(INSTALLED) ## formatting, lint and types, as CI has them
 bench: $(INSTALLED) ## measure; one JSON line a figure
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-peers: $(INSTALLED) ## the same job on other systems too: an hour or two; needs Java 17, Maven, redis-server, 10 GB of disk
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .services
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .services .peers
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

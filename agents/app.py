@@ -130,30 +130,34 @@ class CloutstreamApp(Ownership, faust.App):
 
 def create_app(settings: Settings) -> CloutstreamApp:
     """Return an app without agents; `agents.build` adds them in the order of the flow."""
+    return CloutstreamApp(settings, **app_options(settings))
+
+
+def app_options(settings: Settings) -> dict[str, Any]:
+    """Return what a Faust app on the batched transport is made with."""
     from streams.kafka.security import faust_broker
 
     broker, credentials = faust_broker(settings)
-    return CloutstreamApp(
-        settings,
-        broker=broker,
-        broker_credentials=credentials,
-        store="memory://",
-        topic_partitions=settings.partitions,
-        topic_replication_factor=settings.replication,
-        topic_allow_declare=False,  # created beforehand, with the configuration tables need
-        topic_disable_leader=True,
-        web_enabled=False,  # Faust's own listens on all addresses and shows table data
-        stream_wait_empty=False,
-        stream_buffer_maxsize=8,  # ranges, each of thousands of records
-        stream_recovery_delay=0.0,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=8 << 20,
-        broker_max_poll_records=settings.max_poll_records,
-        broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=settings.session_timeout_s / 4,
-        broker_rebalance_timeout=settings.session_timeout_s,
-        broker_request_timeout=max(30.0, settings.session_timeout_s + 5),
-        broker_commit_interval=0.5,
-        table_standby_replicas=0,
-        worker_redirect_stdouts=False,
-    )
+    return {
+        "broker": broker,
+        "broker_credentials": credentials,
+        "store": "memory://",
+        "topic_partitions": settings.partitions,
+        "topic_replication_factor": settings.replication,
+        "topic_allow_declare": False,  # created beforehand, with the configuration tables need
+        "topic_disable_leader": True,
+        "web_enabled": False,  # Faust's own listens on all addresses and shows table data
+        "stream_wait_empty": False,
+        "stream_buffer_maxsize": 8,  # ranges, each of thousands of records
+        "stream_recovery_delay": 0.0,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": 8 << 20,
+        "broker_max_poll_records": settings.max_poll_records,
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_heartbeat_interval": settings.session_timeout_s / 4,
+        "broker_rebalance_timeout": settings.session_timeout_s,
+        "broker_request_timeout": max(30.0, settings.session_timeout_s + 5),
+        "broker_commit_interval": 0.5,
+        "table_standby_replicas": 0,
+        "worker_redirect_stdouts": False,
+    }

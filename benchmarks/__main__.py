@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 
-import psutil
-
 from benchmarks import alerts, import_time, ingest, latency, memory, pipeline, plain_faust, reach_error, reader, recovery
-from benchmarks.run import Benchmark, Figures, Run, rounded, say
+from benchmarks.run import Benchmark, Run, machine, rounded, say
 from streams.errors import CloutstreamError
 from streams.worker_process import ended_by_sigterm
 
@@ -29,18 +25,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "alerts": alerts.measure,
     "ingest": ingest.measure,
 }
-
-
-def machine() -> Figures:
-    """Return what the figures depend on, and how busy it was before."""
-    return {
-        "name": "machine",
-        "system": platform.platform(),
-        "cpus": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "python": platform.python_version(),
-        "load_1min": round(psutil.getloadavg()[0], 2),
-    }
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,9 +1,7 @@
 """How late a score is in Redis, at 20,000 events a second: from an event's send time to its account's hash being there.
 
-Measured by probes from outside: every 50 ms an event for an account that nothing else touches is sent, and Redis is asked
-every millisecond whether that account's score is there. `probe_` figures are theirs; `reported_` ones are what the worker
-says of all entities it writes (`cs:stats`, over 10 s: the median of its p50, the highest p99). Probes go through kafka-
-python with no linger and wait for nobody: a slow one doesn't hold back the next.
+Measured by probes from outside (`benchmarks.probes`), whose figures are the `probe_` ones; `reported_` ones are what the worker
+says of all entities it writes (`cs:stats`, over 10 s: the median of its p50, the highest p99).
 """
 
 from __future__ import annotations
@@ -18,24 +16,22 @@ import numpy as np
 
 from benchmarks.child import Child, child
 from benchmarks.meter import Meter
+from benchmarks.probes import SETTLE_S, Prober
 from benchmarks.run import Deadline, Figures, Run, say
 from benchmarks.servers import Servers, servers
-from streams.errors import CloutstreamError
-from streams.kafka.clients import producer
 from streams.worker_process import WorkerProcess, worker_process
 
 RATE_PER_S = 20_000
 WARM_UP_S, MEASURED_S = 10, 30
 QUICK_WARM_UP_S, QUICK_MEASURED_S, QUICK_EVENTS = 2, 4, 50_000
-PROBE_S, POLL_S = 0.05, 0.001
 REPORT_WINDOW_S = 10.0
-READY_S, SETTLE_S = 60.0, 20.0
+READY_S = 60.0
 
 
 def measure(run: Run) -> Iterator[Figures]:
     """Measure p50 and p99 under a steady load."""
     warm_up_s, measured_s = (QUICK_WARM_UP_S, QUICK_MEASURED_S) if run.is_quick else (WARM_UP_S, MEASURED_S)
-    load = [str(RATE_PER_S), str(warm_up_s + measured_s + 1), str(QUICK_EVENTS if run.is_quick else 0)]
+    load = [str(RATE_PER_S), str(warm_up_s + measured_s + 1), str(QUICK_EVENTS if run.is_quick else 0), "actor"]
     with servers(clock="wall") as at, worker_process(at.settings) as worker:
         _wait_ready(at, worker)
         with child("benchmarks.latency_load", *load, settings=at.settings) as loading:
@@ -74,32 +70,18 @@ def _wait_ready(at: Servers, worker: WorkerProcess) -> None:
 
 def _probed(at: Servers, worker: WorkerProcess, seconds: float) -> tuple[list[float], list[tuple[float, float]]]:
     """Return how late each probe was, ms, and what the worker reported by itself meanwhile."""
-    settings, late_ms, reported = at.settings, [], []
-    sender: Any = producer(settings, linger_ms=0)
-    begun = time.monotonic()
-    next_report, waiting, sent = begun + min(REPORT_WINDOW_S, seconds), dict[str, float](), 0
-    try:
-        while waiting or time.monotonic() < begun + seconds:
-            worker.check()
-            now = time.monotonic()
-            if now > begun + seconds + SETTLE_S:
-                raise CloutstreamError(
-                    f"{len(waiting)} of {sent} probes were not in Redis {SETTLE_S:.0f} s after the last was sent"
-                )
-            if begun + sent * PROBE_S <= now < begun + seconds:
-                name, at_s = f"probe-{sent}", int(time.time() * 1000) / 1000
-                event = {"id": name, "kind": "like", "actor": f"actor-of-{name}", "author": name, "at": at_s}
-                waiting[f"{settings.redis_prefix}score:account:{name}"] = time.monotonic()
-                sender.send(settings.topic_names[0], key=event["actor"].encode(), value=json.dumps(event).encode())  # type: ignore[attr-defined]  # a str
-                sent += 1
-            for key in _there(at, list(waiting)):
-                late_ms.append((time.monotonic() - waiting.pop(key)) * 1000)
-            if now >= next_report:
-                reported.append(_reported(at))
-                next_report += REPORT_WINDOW_S
-            time.sleep(POLL_S)
-    finally:
-        sender.close(timeout=5)
+    reported: list[tuple[float, float]] = []
+    next_report_s = time.monotonic() + min(REPORT_WINDOW_S, seconds)
+
+    def look() -> None:
+        nonlocal next_report_s
+        worker.check()
+        if time.monotonic() >= next_report_s:
+            reported.append(_reported(at))
+            next_report_s += REPORT_WINDOW_S
+
+    with Prober(at.settings, at.client, lambda name: f"{at.settings.redis_prefix}score:account:{name}") as prober:
+        late_ms = prober.late_ms(seconds, look)
     return late_ms, [*reported, _reported(at)]
 
 
@@ -107,14 +89,6 @@ def _reported(at: Servers) -> tuple[float, float]:
     """Return p50 and p99 as the worker says."""
     stats: Any = at.client.hgetall(f"{at.settings.redis_prefix}stats:0")
     return float(stats[b"latency_p50_ms"]), float(stats[b"latency_p99_ms"])
-
-
-def _there(at: Servers, keys: list[str]) -> list[str]:
-    """Return which of the keys exist."""
-    pipe: Any = at.client.pipeline(transaction=False)
-    for key in keys:
-        pipe.exists(key)
-    return [key for key, found in zip(keys, pipe.execute(), strict=True) if found]
 
 
 def _sent(loading: Child) -> dict[str, float]:

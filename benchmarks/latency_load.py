@@ -1,4 +1,4 @@
-"""`python -m benchmarks.latency_load RATE SECONDS LIMIT`: sends events at a steady rate.
+"""`python -m benchmarks.latency_load RATE SECONDS LIMIT KEY`: sends events at a steady rate, keyed by `actor` or `author`.
 
 `at` is when they are sent. A process of its own, so that the load doesn't wait for what is measured. Prints a JSON line
 when it begins, and one with how many were sent in how long.
@@ -27,11 +27,11 @@ class _Engagement(msgspec.Struct):
     author: str
 
 
-async def send(settings: Settings, rate_per_s: int, seconds: float, limit: int | None) -> None:
+async def send(settings: Settings, rate_per_s: int, seconds: float, limit: int | None, key: str) -> None:
     """Send who engages with whom in the order of the Higgs events, over and over, each time as new events."""
     decode = msgspec.json.Decoder(_Engagement).decode
     pairs = [decode(value) for block in logs.higgs(limit).blocks for value in block.values]
-    keys: list[bytes | None] = [e.actor.encode() for e in pairs]
+    keys: list[bytes | None] = [getattr(e, key).encode() for e in pairs]
     tails = [b'","kind":"%b","actor":"%b","author":"%b"}' % tuple(x.encode() for x in (e.kind, e.actor, e.author)) for e in pairs]
     step, sent = int(rate_per_s * STEP_S), 0
     async with Feed(settings, settings.topic_names[0]) as feed:
@@ -49,5 +49,5 @@ async def send(settings: Settings, rate_per_s: int, seconds: float, limit: int |
 
 
 if __name__ == "__main__":
-    rate, seconds, limit = (int(argument) for argument in sys.argv[1:])
-    asyncio.run(send(Settings.from_environ(os.environ), rate, float(seconds), limit or None))
+    rate, seconds, limit = (int(argument) for argument in sys.argv[1:4])
+    asyncio.run(send(Settings.from_environ(os.environ), rate, float(seconds), limit or None, sys.argv[4]))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import psutil
 
 from streams.errors import CloutstreamError
 
@@ -26,6 +30,18 @@ class Run:
 
 
 Benchmark = Callable[[Run], Iterator[Figures]]
+
+
+def machine() -> Figures:
+    """Return what the figures depend on, and how busy it was before."""
+    return {
+        "name": "machine",
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "python": platform.python_version(),
+        "load_1min": round(psutil.getloadavg()[0], 2),
+    }
 
 
 def say(text: str) -> None:
