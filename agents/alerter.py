@@ -74,6 +74,14 @@ class Alerter:
             for offset, key, record in records:
                 self._judge(partition, offset, key, record)
 
+    def forget(self, partition: int) -> None:
+        """Let go of what came of a partition, which is somebody else's now.
+
+        The publisher says when: it lets go of its own at the same moment, so that what comes again is taken by both or by none.
+        """
+        self._unjudged.pop(partition, None)
+        self._unwritten.pop(partition, None)
+
     def done(self, partition: int, upto: int) -> int:
         """Return how far a partition's scores need no more from here, at most `upto`."""
         waiting = [queue[0][0] for queue in (self._unjudged.get(partition), self._unwritten.get(partition)) if queue]
@@ -102,9 +110,7 @@ class Alerter:
 
     async def _step(self, feed: Feed) -> None:
         self._work.clear()
-        for p in [p for p in self._unwritten if p not in self.app.owned]:
-            del self._unwritten[p]  # the next owner reads them again
-        for p in sorted(self._unwritten):
+        for p in sorted(self.app.owned.intersection(self._unwritten)):
             await self._write(feed, p)
         now_s = self.app.clock.monotonic()
         # One worker looks: who has the first partition.

@@ -111,6 +111,7 @@ class Publisher:
             self.app.redis_is_outdated = False
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
+            self._alerter.forget(p)
         # Side by side: while Redis works for one partition the next one's entries are made.
         outcomes = await asyncio.gather(*(self._write(writer, p) for p in sorted(self.app.owned)), return_exceptions=True)
         for outcome in outcomes:
