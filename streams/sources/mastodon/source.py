@@ -5,6 +5,7 @@ It has no cursor: what happens while nobody is connected isn't told later.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class Mastodon(Source):
                         async for batch in batches:
                             yield batch
                 except (aiohttp.ClientError, OSError) as e:
-                    raise failure_of(e) from e
+                    raise failure_of(e, time.time()) from e
 
             async with aclosing(mended(self._hosts, connect, self.tell)) as stream:
                 async for batch in stream:
@@ -105,7 +106,7 @@ class Mastodon(Source):
     async def _events(self, session: aiohttp.ClientSession, base: str) -> AsyncIterator[Sent]:
         async with session.get(self.url(base), headers={"Accept": "text/event-stream"}) as answer:
             if answer.status != 200:
-                raise failure_of_status(answer.status, answer.headers)
+                raise failure_of_status(answer.status, answer.headers, time.time())
             async for sent in events_of(answer.content.iter_any()):
                 yield sent
 

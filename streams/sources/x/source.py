@@ -91,7 +91,7 @@ class X(Source):
                         async for batch in batches:
                             yield batch
                 except (aiohttp.ClientError, OSError) as e:
-                    raise failure_of(e) from e
+                    raise failure_of(e, time.time()) from e
 
             async with aclosing(mended(self._hosts, connect, self.tell)) as stream:
                 async for batch in stream:
@@ -108,7 +108,7 @@ class X(Source):
     async def _lines(self, session: aiohttp.ClientSession, base: str) -> AsyncIterator[bytes]:
         async with session.get(self.url(base, time.time())) as answer:
             if answer.status != 200:
-                raise failure_of_status(answer.status, answer.headers)
+                raise failure_of_status(answer.status, answer.headers, time.time())
             async for line in lines_of(answer.content.iter_any()):
                 yield line
 
