@@ -307,6 +307,22 @@ async def test_the_filtered_stream_has_the_rules_it_was_told_and_keeps_the_other
     assert "hunter2" not in "".join(told)
 
 
+async def test_rules_that_cannot_be_read_are_asked_for_again_and_refused_ones_end_it() -> None:
+    answers = [b"<html>", b'{"data": [{"id": 1}]}', b"{}"]
+
+    async def rules(request: web.Request) -> web.StreamResponse:
+        refusal = b'{"errors": [{"title": "Invalid Rule"}]}'
+        return web.Response(body=refusal if request.method == "POST" else answers.pop(0))
+
+    path, told = f"{STREAM_PATH}/rules", list[str]()
+    async with networks.served(("GET", path, rules), ("POST", path, rules)) as address:
+        source = X(XOptions(TOKEN, ["cats"], api=f"http://{address}"))
+        source.tell = told.append
+        with pytest.raises(ConfigurationError, match=r"X refuses the rules \['cats'\].*Invalid Rule"):
+            await ids(source, 1)
+    assert ["can't be read" in line for line in told] == [True, True]
+
+
 async def test_a_token_that_is_refused_ends_it_without_being_shown() -> None:
     async def refuse(_request: web.Request) -> web.StreamResponse:
         return web.Response(status=401)

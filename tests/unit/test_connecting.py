@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
+import importlib
+import pkgutil
 import random
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -13,7 +17,8 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from streams.errors import ConfigurationError
+from streams import sources
+from streams.errors import ConfigurationError, UsageError
 from streams.events.decode import Event
 from streams.settings import Secret
 from streams.sources import Mapped, connecting
@@ -21,6 +26,7 @@ from streams.sources.bounded import ENTRY_BYTES, Bounded
 from streams.sources.connecting import LONGEST_WAIT_S, Broken, Hosts, Refused, failure_of, failure_of_status, mended
 from streams.sources.counts import BEHIND_S, MOST_NAMES, OTHERS, Counts, Slowness
 from streams.sources.gather import gathered
+from streams.sources.http import base_url
 from streams.sources.secret import bearer, read_token
 from streams.sources.sse import MOST_BYTES, Lines
 
@@ -220,6 +226,36 @@ def test_a_token_is_only_shown_over_tls_or_to_this_machine() -> None:
     assert bearer("http://far.example", Secret("")) == {}
     with pytest.raises(ConfigurationError, match="in the clear"):
         bearer("http://127.0.0.1.far.example", Secret("t"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "wss://",
+        "https://h",
+        "ws:///subscribe",
+        "h:port",
+        "h:99999",
+        "wss://[::1",
+        "wss://h?cursor=1",
+        "a b",
+    ],
+)
+def test_what_is_no_host_is_named_before_anything_connects(said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"--host is {said!r}; expected a host's name")):
+        base_url(said, "--host", "wss")
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
+    with pytest.raises(UsageError, match=r"^SERVER is 'https://\.\.\.@h'") as caught:
+        base_url("https://me:hunter2@h", "SERVER", "https")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("module", [m.name for m in pkgutil.walk_packages(sources.__path__, "streams.sources.")])
+def test_the_examples_of_its_docstrings_are_right(module: str) -> None:
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 
 def test_counts_have_a_bounded_number_of_names() -> None:

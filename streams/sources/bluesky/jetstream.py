@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -20,7 +20,7 @@ from streams.sources.bluesky.mapping import NETWORK, Mapping
 from streams.sources.bluesky.messages import LIKE, POST, REPOST
 from streams.sources.connecting import Broken, Hosts, Refused, failure_of, mended
 from streams.sources.gather import gathered
-from streams.sources.http import client
+from streams.sources.http import base_url, client
 from streams.sources.source import Mapped, Position, Source
 
 HOSTS = {
@@ -60,9 +60,10 @@ class Jetstream(Source):
 
         Raises:
             ConfigurationError: the dictionary can't be used.
+            UsageError: a host is neither a name nor a URL.
         """
         self._options = options
-        self._hosts = Hosts([base_url(host) for host in options.hosts or HOSTS[options.version]])
+        self._hosts = Hosts([base_url(host, "--host", "wss") for host in options.hosts or HOSTS[options.version]])
         self._mapping = Mapping()
         self._inflate = load_dictionary(options.dictionary) if options.is_compressed and options.version == 1 else None
         self._gaps_s = 0.0
@@ -162,13 +163,3 @@ class Jetstream(Source):
         dictionary = [("zstdDictionary", str(inflate.dictionary_id))] if inflate else []
         query = kinds + [("collections", c) for c in _COLLECTIONS] + size + dictionary + cursor
         return f"{base}{PATH_V2}?{urlencode(query)}", ("xrpc.v1.json",)
-
-
-def base_url(host: str) -> str:
-    """Return the URL of a host given by its name, or by a ws or wss URL.
-
-    >>> base_url("jetstream1.us-east.bsky.network"), base_url("ws://127.0.0.1:6008/")
-    ('wss://jetstream1.us-east.bsky.network', 'ws://127.0.0.1:6008')
-    """
-    parts = urlsplit(host if "://" in host else f"wss://{host}")
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))

@@ -19,7 +19,7 @@ from streams.errors import ConfigurationError
 from streams.settings import Secret
 from streams.sources.connecting import Broken, Hosts, failure_of, failure_of_status, mended
 from streams.sources.gather import gathered
-from streams.sources.http import client
+from streams.sources.http import base_url, client
 from streams.sources.mastodon.mapping import NETWORK, Mapping
 from streams.sources.mastodon.messages import decode_envelope
 from streams.sources.secret import NO_TOKEN, bearer
@@ -55,15 +55,16 @@ class Mastodon(Source):
 
         Raises:
             ConfigurationError: the options don't fit, or the token would go over the network in the clear.
+            UsageError: the server is neither a name nor a URL.
         """
         if options.stream.startswith("hashtag") != bool(options.tag):
             raise ConfigurationError(
                 f"--stream is {options.stream!r} with --tag {options.tag!r}; expected a tag with a hashtag stream"
             )
         self._options = options
-        base = options.server if "://" in options.server else f"https://{options.server}"
+        base = base_url(options.server, "SERVER", "https")
         self._headers = bearer(base, options.token)
-        self._hosts = Hosts([base.rstrip("/")])
+        self._hosts = Hosts([base])
         self._mapping = Mapping(urlsplit(base).netloc)
 
     def map(self, message: Sent) -> Mapped:
