@@ -44,6 +44,7 @@ def test_everybody_acts_once_and_is_acted_upon_once() -> None:
     everyone = {str(n) for n in range(30_000)}
     assert {event["actor"] for event in found} == {event["author"] for event in found} == everyone
     assert len(found) == 30_000
+    assert all(event["actor"] != event["author"] for event in found)
     assert END_S - events.SPAN_S <= found[0]["at"] < found[-1]["at"] < END_S
 
 
