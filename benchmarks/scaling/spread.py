@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmarks import logs
+from benchmarks.logs import Log
 from benchmarks.run import Figures, Run, say
 from benchmarks.scaling import events
 from benchmarks.scaling.drained import drained
 from benchmarks.scaling.site import site, workers
 from benchmarks.scaling.steady import steady
 from benchmarks.servers import preload
+from streams.replay import events as recorded
 from streams.replay.readers import Records
 from streams.settings import Settings
 
-EVENTS, QUICK_EVENTS = 500_000, 20_000
+EVENTS, QUICK_EVENTS = 300_000, 20_000
 ACCOUNTS = 100_000
 LIMIT_S = 300.0
 
@@ -32,7 +34,7 @@ class Skew:
 def partitions(run: Run, partitions: int, count: int) -> Iterator[Figures]:
     """Measure the Higgs events, and then a steady load, with so many partitions and workers."""
     log = logs.higgs(QUICK_EVENTS if run.is_quick else None)
-    found = _measured(run, log.blocks, len(log), partitions, count, loaded=True)
+    found = _measured(run, _until_now(log), len(log), partitions, count, loaded=True)
     yield {"name": "partitions", "log": log.source, **found}
 
 
@@ -42,6 +44,14 @@ def skew(run: Run, by: Skew, count: int) -> Iterator[Figures]:
     blocks = events.drawn(n, ACCOUNTS, time.time(), exponent=by.exponent, hot_ratio=by.hot_ratio)
     found = _measured(run, blocks, n, Settings.partitions, count, loaded=False)
     yield {"name": "skew", "accounts": ACCOUNTS, "exponent": by.exponent, "hot_ratio": by.hot_ratio, **found}
+
+
+def _until_now(log: Log) -> Iterator[Records]:
+    """Yield the events with the last of them now: under a steady load of today, rows of long ago would expire."""
+    newest_s = recorded.newest_time(log.blocks[-1].values) or 0.0
+    shift_s = time.time() - newest_s
+    for block in log.blocks:
+        yield Records(*recorded.records(block.values, 0, shift_s))
 
 
 def _measured(run: Run, blocks: Iterable[Records], n: int, partitions: int, count: int, *, loaded: bool) -> Figures:

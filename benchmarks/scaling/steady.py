@@ -14,7 +14,7 @@ from benchmarks.scaling.site import Workers
 from benchmarks.servers import Servers
 
 RATE_PER_S = 5_000  # less than any point drains
-WARM_UP_S, MEASURED_S = 5, 15
+WARM_UP_S, MEASURED_S = 4, 12
 QUICK_WARM_UP_S, QUICK_MEASURED_S = 1, 3
 START_LIMIT_S = 120.0
 
