@@ -49,7 +49,7 @@ class _Scale:
         if self.axis.ticks is not None:
             return dict(self.axis.ticks)
         if self.axis.is_log:
-            powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            powers = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
             return {10.0**power: short(10.0**power) for power in powers}
         step = _step(self.high)
         return {step * i: short(step * i) for i in range(round(self.high / step) + 1)}
