@@ -12,17 +12,36 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from benchmarks import logs
 from benchmarks.scaling import events
+from streams.errors import CloutstreamError
 from streams.replay.producing import Feed
 from streams.replay.readers import Records
 from streams.settings import Settings
 
 STEP_S = 0.01
+KEPT_UP_RATIO = 0.95
+
+
+def check_kept_up(sent: Mapping[str, float], rate_per_s: int) -> None:
+    """Do nothing when the load was as it should be.
+
+    Args:
+        sent: what the load said in the end.
+        rate_per_s: what it was asked for.
+
+    Raises:
+        CloutstreamError: it was less.
+    """
+    found_per_s = sent["sent"] / sent["seconds"]
+    if found_per_s < KEPT_UP_RATIO * rate_per_s:
+        raise CloutstreamError(
+            f"the load was {found_per_s:.0f} events a second; expected {rate_per_s}, so there is no figure: is the machine busy?"
+        )
 
 
 class _Engagement(msgspec.Struct):

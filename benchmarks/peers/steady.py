@@ -11,10 +11,11 @@ import time
 import numpy as np
 
 from benchmarks.child import child
+from benchmarks.latency_load import check_kept_up
 from benchmarks.peers.recount import Recount
 from benchmarks.peers.stage import Stage
 from benchmarks.peers.systems import System
-from benchmarks.probes import SETTLE_S, Prober
+from benchmarks.probes import Prober
 from benchmarks.run import Deadline, Figures
 from streams.kafka.reading import read_topic
 
@@ -51,7 +52,9 @@ def measure(stage: Stage, system: System, rate_per_s: int, measured_s: int, is_q
             begun_s = time.time()
             late_ms = prober.late_ms(measured_s, running.check)
             ended_s = time.time()
-            sent = json.loads(loading.line(SETTLE_S))
+            sent = json.loads(loading.line(START_LIMIT_S))
+        if not is_quick:
+            check_kept_up(sent, rate_per_s)
         running.check_metered()
         recount = Recount(system.counts_oneself)
         recount.add(record.value or b"" for record in read_topic(settings, topic))

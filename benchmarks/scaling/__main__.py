@@ -52,8 +52,8 @@ def main(argv: list[str] | None = None) -> int:
             try:
                 for figures in POINTS[name](run):
                     _tell(run, figures, name)
-            except CloutstreamError as e:
-                say(f"{name} could not be measured: {e}")
+            except Exception as e:  # whatever it is: it took long to come this far, and the others are still to be measured
+                say(f"{name} could not be measured: {e if isinstance(e, CloutstreamError) else repr(e)}")
                 has_failed = True
             say(f"{name} took {time.monotonic() - begun_s:.0f} s")
     return int(has_failed)

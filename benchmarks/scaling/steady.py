@@ -8,7 +8,8 @@ import time
 import numpy as np
 
 from benchmarks.child import child
-from benchmarks.probes import SETTLE_S, Prober
+from benchmarks.latency_load import check_kept_up
+from benchmarks.probes import Prober
 from benchmarks.run import Figures
 from benchmarks.scaling.site import Workers
 from benchmarks.servers import Servers
@@ -32,7 +33,9 @@ def steady(at: Servers, running: Workers, accounts: int, is_quick: bool) -> Figu
         time.sleep(warm_up_s)
         with Prober(at.settings, at.client, lambda name: f"{at.settings.redis_prefix}score:account:{name}") as prober:
             late_ms = prober.late_ms(measured_s, running.check)
-        sent = json.loads(loading.line(SETTLE_S))
+        sent = json.loads(loading.line(START_LIMIT_S))
+        if not is_quick:
+            check_kept_up(sent, RATE_PER_S)
     p50_ms, p99_ms = np.percentile(late_ms, [50, 99])
     return {
         "steady_events_per_second": sent["sent"] / sent["seconds"],
