@@ -18,7 +18,7 @@ from benchmarks.peers.__main__ import main
 from benchmarks.peers.log import ACTOR, AUTHOR, BROKEN, STEPS, Log
 from benchmarks.peers.recount import Author, Recount
 from benchmarks.peers.rows import ROW, AuthorState, fold, taken
-from benchmarks.peers.runner import Runner
+from benchmarks.peers.runner import Pace, Runner
 from benchmarks.peers.systems import FLOORS, SYSTEMS
 from streams.columns.placement import partitions_of
 from streams.errors import CloutstreamError
@@ -226,7 +226,7 @@ def test_what_an_earlier_run_printed_is_shown_without_measuring(tmp_path: Path) 
 
 
 def test_a_failure_is_told_and_the_next_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    runner = Runner(cast(Any, None), [], is_quick=True)
+    runner = Runner(cast(Any, None), [], Pace(is_quick=True))
     for name, error in (("quix", CloutstreamError("no index")), ("faust", KeyError("x"))):
         with runner.attempt(name, "draining"):
             raise error
