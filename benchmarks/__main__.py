@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from benchmarks import alerts, import_time, ingest, latency, memory, pipeline, plain_faust, reach_error, reader, recovery
+from benchmarks import alerts, attacks, import_time, ingest, latency, memory, pipeline, plain_faust, reach_error, reader, recovery
 from benchmarks.run import Benchmark, Run, machine, rounded, say
 from streams.errors import CloutstreamError
 from streams.worker_process import ended_by_sigterm
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "plain_faust": plain_faust.measure,
     "reach_error": reach_error.measure,
     "alerts": alerts.measure,
+    "attacks": attacks.measure,
     "ingest": ingest.measure,
 }
 
