@@ -11,7 +11,6 @@ from benchmarks.run import Figures
 from streams.errors import CloutstreamError
 
 BIG, HIGGS = "accounts-1000000", "partitions-8-workers-1"
-LARGEST = "accounts-5000000"
 PEOPLE = 3  # of the account whose memory is taken; four in five have no more (Higgs)
 CROWD = 100  # more than are kept one by one: from there on it is the same
 

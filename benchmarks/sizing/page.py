@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from benchmarks.run import Figures
-from benchmarks.sizing.constants import LARGEST, MissingLine, constants, line
+from benchmarks.sizing.constants import MissingLine, constants
 from benchmarks.sizing.formulas import BUSY_RATIO, CHANGES_KEPT, GRACE_S, RETENTION_S, Load, Need, needed
 from benchmarks.sizing.series import tables
 from benchmarks.sizing.tables import number, size, table
@@ -31,7 +31,7 @@ def page(lines: Sequence[Figures]) -> str:
     machine = next((each for each in lines if each["name"] == "machine"), None)
     if machine is None:
         raise MissingLine("no line says on which machine this was measured; expected all lines of a run")
-    largest = line(lines, "rows_made", LARGEST)
+    largest = max((each for each in lines if each["name"] == "rows_made"), key=lambda each: each["accounts"])
     ids = min(largest["accounts"], 8 * BLOCK * BLOCKS)
     predicted = values["base_mb"] * 1e6 + largest["accounts"] * (values["author_bytes"] + values["actor_bytes"])
     predicted += ids * values["id_bytes"]
