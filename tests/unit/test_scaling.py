@@ -178,6 +178,14 @@ def test_a_quick_run_makes_no_page() -> None:
         page([*lines(), {**drain("accounts-10000", "accounts", accounts=100), "is_quick": True}])
 
 
+def test_a_run_with_a_gap_writes_nothing(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    results.write_text("\n".join(json.dumps(line) for line in lines() if line["name"] != "skew"))
+    with pytest.raises(MissingLine, match="skew of authors"):
+        write([str(results), "--folder", str(tmp_path / "docs")])
+    assert not (tmp_path / "docs").exists()
+
+
 def test_page_and_plots_are_written_and_the_page_shows_every_plot(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     results.write_text("\n".join(map(json.dumps, lines())))
