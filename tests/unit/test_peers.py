@@ -208,6 +208,12 @@ def test_the_table_has_a_row_for_each_system_and_says_what_is_missing() -> None:
     assert {len(line.split("|")) for line in table if line.startswith("|")} == {cells}
 
 
+def test_the_table_of_a_quick_run_says_so() -> None:
+    quick = [{**line, "is_quick": True} for line in LINES]
+    assert report.markdown(quick).splitlines()[2:] == report.markdown(LINES).splitlines()
+    assert "not how fast" in report.markdown(quick).splitlines()[0]
+
+
 def test_the_chart_is_well_formed_and_names_whoever_was_measured() -> None:
     root = ET.fromstring(chart.svg(LINES))
     texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
