@@ -73,14 +73,14 @@ def tables(lines: Sequence[Figures]) -> dict[str, str]:
     workers = [*by["partitions"], *by["skew"]]
     return {
         "accounts_table": table(
-            ["Accounts", "Backlog, events/s", "First events, events/s", "Steady p50 / p99, ms", "Worker, MB", "Redis, MB"],
+            ["Accounts", "Backlog, events/s", "First events/s", "Steady p50 / p99, ms", "Worker at most, MB", "Redis, MB"],
             [
                 [
                     number(f["accounts"]),
                     number(f["events_per_second"]),
                     _at(by["rows_made"], f, "events_per_second"),
                     f"{number(f['p50_ms'])} / {number(f['p99_ms'])}",
-                    _at(by["rows_made"], f, "worker_rss_mb"),
+                    number(f["worker_peak_rss_mb"]),
                     _at(by["redis"], f, "used_mb"),
                 ]
                 for f in _sorted(by["accounts"], "accounts")
