@@ -17,7 +17,7 @@ from streams.kafka.topics import end_offsets, read_topic
 from streams.tables.marker import MARKER_KEY
 
 ACCOUNTS, QUICK_ACCOUNTS = 100_000, 4_000
-TIMES = 4  # events per account
+ROUNDS = 4  # of an event for each account, about, so that what is overwritten is in closed segments
 PARTITIONS = 2  # few: more of each is in closed segments
 LIMIT_S, STILL_S, LOOK_S = 240.0, 20.0, 2.0
 SEGMENT_BYTES = 1 << 20  # the least that Kafka takes; the last one of each partition is never compacted
@@ -28,12 +28,13 @@ AT_ONCE = {"segment.bytes": str(SEGMENT_BYTES), "min.compaction.lag.ms": "0", "m
 def measure(run: Run) -> Iterator[Figures]:
     """Measure events evenly over accounts, several by each and for each."""
     accounts = QUICK_ACCOUNTS if run.is_quick else ACCOUNTS
-    count = accounts * TIMES
+    count = accounts * ROUNDS
     with site(PARTITIONS, BROKER, AT_ONCE) as at:
         s = at.settings
-        preload(s, events.drawn(count, accounts, time.time()))
         with workers(s, 1) as running:
-            drained(at, running, count, LIMIT_S)
+            for number in range(ROUNDS):
+                preload(s, events.drawn(accounts, accounts, time.time(), seed=number))
+                drained(at, running, accounts, LIMIT_S)
         written = _records(at)
         before = kept_bytes(s)
         say("waiting for the broker to compact")

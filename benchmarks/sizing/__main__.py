@@ -27,11 +27,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=DOCS, help="where to write; docs")
     args = parser.parse_args(argv)
     lines = [json.loads(line) for path in args.results for line in path.read_text().splitlines()]
-    text = page(lines)
+    files = {"sizing.md": page(lines), **{f"{chart.name}.svg": chart.svg() for chart in charts(lines)}}
     args.folder.mkdir(parents=True, exist_ok=True)
-    (args.folder / "sizing.md").write_text(text)
-    for chart in charts(lines):
-        (args.folder / f"{chart.name}.svg").write_text(chart.svg())
+    for name, text in files.items():
+        (args.folder / name).write_text(text)
     return 0
 
 

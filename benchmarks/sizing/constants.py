@@ -11,7 +11,6 @@ from benchmarks.run import Figures
 from streams.errors import CloutstreamError
 
 BIG, HIGGS = "accounts-1000000", "partitions-8-workers-1"
-LARGEST = "accounts-5000000"
 PEOPLE = 3  # of the account whose memory is taken; four in five have no more (Higgs)
 CROWD = 100  # more than are kept one by one: from there on it is the same
 
@@ -72,7 +71,8 @@ def constants(lines: Sequence[Figures]) -> dict[str, Constant]:
         for who in ("worker", "broker", "redis"):
             take(f"{shape}_{who}_us", "µs an event", f"CPU of {TITLES[who]}, the same", at, _of(f"{who}_cpu_us_per_event"))
         take(f"{shape}_p99_ms", "ms", "event to Redis at a steady load, p99, the same", at, lambda f: f["p99_ms"])
-    take("base_mb", "MB", "a worker with ten thousand accounts", line(lines, "rows_made", "accounts-10000"), _of("worker_rss_mb"))
+    few = line(lines, "accounts", "accounts-10000")
+    take("base_mb", "MB", "a worker with ten thousand accounts, at most", few, _of("worker_peak_rss_mb"))
     author = line(lines, "memory", "memory", people=PEOPLE)
     take("author_bytes", "bytes", f"worker memory of an account with {PEOPLE} engaged people", author, _of("rss_bytes_per_row"))
     crowded = line(lines, "memory", "memory", people=CROWD)

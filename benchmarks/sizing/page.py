@@ -7,11 +7,12 @@ from pathlib import Path
 from string import Template
 
 from benchmarks.run import Figures
-from benchmarks.sizing.constants import LARGEST, MissingLine, constants, line
+from benchmarks.sizing.constants import MissingLine, constants
 from benchmarks.sizing.formulas import BUSY_RATIO, CHANGES_KEPT, GRACE_S, RETENTION_S, Load, Need, needed
 from benchmarks.sizing.series import tables
 from benchmarks.sizing.tables import number, size, table
 from streams.events.duplicates import BLOCK, BLOCKS
+from streams.settings import Settings
 
 TEMPLATE = Path(__file__).parent / "page.md"
 EXAMPLE = {shape: Load(accounts=500e6, events_per_s=1e6, shape=shape) for shape in ("even", "higgs")}
@@ -31,8 +32,8 @@ def page(lines: Sequence[Figures]) -> str:
     machine = next((each for each in lines if each["name"] == "machine"), None)
     if machine is None:
         raise MissingLine("no line says on which machine this was measured; expected all lines of a run")
-    largest = line(lines, "rows_made", LARGEST)
-    ids = min(largest["accounts"], 8 * BLOCK * BLOCKS)
+    largest = max((each for each in lines if each["name"] == "accounts"), key=lambda each: each["accounts"])
+    ids = min(largest["accounts"] + largest["events"], Settings.partitions * BLOCK * BLOCKS)
     predicted = values["base_mb"] * 1e6 + largest["accounts"] * (values["author_bytes"] + values["actor_bytes"])
     predicted += ids * values["id_bytes"]
     needs = {shape: needed(values, load) for shape, load in EXAMPLE.items()}
@@ -46,7 +47,7 @@ def page(lines: Sequence[Figures]) -> str:
             [[f"`{name}`", f"{number(c.value)} {c.unit}", c.what, f"`{c.command}`"] for name, c in found.items()],
         ),
         predicted_memory=size(predicted),
-        seen_memory=size(largest["worker_rss_mb"] * 1e6),
+        seen_memory=size(largest["worker_peak_rss_mb"] * 1e6),
         largest_accounts=number(largest["accounts"]),
         busy_percent=f"{BUSY_RATIO:.0%}",
         retention_days=number(RETENTION_S / 86_400),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.plot import Axis, Points, line_chart
 from benchmarks.run import Figures
+from benchmarks.sizing.constants import MissingLine
 from benchmarks.sizing.tables import number, table
 
 
@@ -26,13 +27,17 @@ class Chart:
 
 
 def charts(lines: Sequence[Figures]) -> list[Chart]:
-    """Return the charts of a run."""
+    """Return the charts of a run.
+
+    Raises:
+        MissingLine: a chart would be empty.
+    """
     by = _by_name(lines)
     accounts = Axis("accounts (logarithmic)", is_log=True)
     spread = by["partitions"]
     zipf = [f for f in by["skew"] if f["workers"] == 1 and not f["hot_ratio"]]
     counts = sorted({f["partitions"] for f in spread})
-    return [
+    found = [
         Chart("scaling-accounts", "Speed against accounts, one worker", accounts, Axis("events/s until published"), {
             "backlog over all of them": _points(by["accounts"], "accounts", "events_per_second"),
             "everybody's first event": _points(by["rows_made"], "accounts", "events_per_second"),
@@ -57,6 +62,9 @@ def charts(lines: Sequence[Figures]) -> list[Chart]:
             "bytes": _points(by["memory"], "people", "rss_bytes_per_row"),
         }),
     ]  # fmt: skip
+    if empty := [chart.title for chart in found if not any(chart.series.values())]:
+        raise MissingLine(f"nothing was measured of {empty[0]!r}; `python -m benchmarks.scaling --list` has the points")
+    return found
 
 
 def tables(lines: Sequence[Figures]) -> dict[str, str]:
@@ -65,14 +73,14 @@ def tables(lines: Sequence[Figures]) -> dict[str, str]:
     workers = [*by["partitions"], *by["skew"]]
     return {
         "accounts_table": table(
-            ["Accounts", "Backlog, events/s", "First events, events/s", "Steady p50 / p99, ms", "Worker, MB", "Redis, MB"],
+            ["Accounts", "Backlog, events/s", "First events/s", "Steady p50 / p99, ms", "Worker at most, MB", "Redis, MB"],
             [
                 [
                     number(f["accounts"]),
                     number(f["events_per_second"]),
                     _at(by["rows_made"], f, "events_per_second"),
                     f"{number(f['p50_ms'])} / {number(f['p99_ms'])}",
-                    _at(by["rows_made"], f, "worker_rss_mb"),
+                    number(f["worker_peak_rss_mb"]),
                     _at(by["redis"], f, "used_mb"),
                 ]
                 for f in _sorted(by["accounts"], "accounts")
