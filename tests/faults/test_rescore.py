@@ -7,7 +7,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from harness import Deployment, deployment, lively_events, send
+from harness import Deployment, deployment
+from load import lively_events, send
 
 from streams.cli import main
 from streams.settings import Settings
