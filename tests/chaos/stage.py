@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from harness import Deployment, Load, Record, Worker, lively, send
+from harness import Deployment
 from kafka.errors import KafkaError
+from load import Load, Record, lively, send
+from processes import Worker
 from services.apache import ApacheKafka
 from services.redis_server import RedisServer
 

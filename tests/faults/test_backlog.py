@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from harness import deployment, like, send
+from harness import deployment
+from load import like, send
 
 from streams.settings import Settings
 

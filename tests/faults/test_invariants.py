@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 import services
 from durable import unacknowledged
-from harness import Deployment, Load, Record, deployment, lively_events, send
+from harness import Deployment, deployment
+from load import Load, Record, lively_events, send
 from looking import Follower, integers, twice_or_back, version_of
 
 from streams.columns.hashing import hash_names

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 
-from harness import Load, deployment, lively_events
+from harness import deployment
+from load import Load, lively_events
 
 from streams.settings import Settings
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from harness import Load, deployment, lively
+from harness import deployment
+from load import Load, lively
 
 from streams.settings import Settings
 

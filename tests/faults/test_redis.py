@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 from itertools import count, islice
 
-from harness import Deployment, Load, deployment, like, lively, send
+from harness import Deployment, deployment
+from load import Load, like, lively, send
 from looking import watching_boards
 
 from streams.embedded import EmbeddedRedis

@@ -9,7 +9,8 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from harness import Deployment, deployment, like, lively_events, send
+from harness import Deployment, deployment
+from load import like, lively_events, send
 
 from streams.cli import main
 from streams.settings import Settings

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from harness import ROOT, Load, deployment, lively_events
+from harness import deployment
+from load import Load, lively_events
+from processes import ROOT
 
 from streams.embedded import EmbeddedBroker
 from streams.kafka.topics import create_topics

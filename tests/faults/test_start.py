@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from harness import ROOT
+from processes import ROOT
 
 from streams.embedded import free_port
 from streams.kafka.topics import create_topics

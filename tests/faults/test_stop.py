@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import pytest
 import services
-from harness import STOP_S, Deployment, Load, Worker, deployment, lively_events, send
+from harness import Deployment, deployment
+from load import Load, lively_events, send
+from processes import STOP_S, Worker
 
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from streams.settings import Settings

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import redis
-from harness import Deployment, Record, deployment, send
+from harness import Deployment, deployment
+from load import Record, send
 
 from streams.alerts.webhook import signature
 from streams.cli import main

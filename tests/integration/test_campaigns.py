@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from harness import Deployment, Record, deployment, send
+from harness import Deployment, deployment
+from load import Record, send
 
 from streams.cli import main
 from streams.control import following

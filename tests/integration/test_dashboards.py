@@ -10,7 +10,8 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
-from harness import deployment, lively_events, send
+from harness import deployment
+from load import lively_events, send
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.settings import PREFIX, Settings

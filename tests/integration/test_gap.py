@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from faust.types import TP
-from harness import Record, send
+from load import Record, send
 
 from streams.errors import DurabilityError
 from streams.kafka import gap

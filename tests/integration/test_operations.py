@@ -11,7 +11,9 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from harness import Worker, deployment, lively_events, send
+from harness import deployment
+from load import lively_events, send
+from processes import Worker
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.embedded import EmbeddedRedis

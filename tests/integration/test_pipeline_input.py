@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import services
-from harness import Deployment, Record, deployment, send
+from harness import Deployment, deployment
+from load import Record, send
 
 from streams import entities
 from streams.cli import main

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import redis
 import services
-from harness import ROOT, deployment, lively_events, send
+from harness import deployment
+from load import lively_events, send
+from processes import ROOT
 from services.secure import PASSWORD, USER, SecureKafka, SecureRedis, secure_kafka
 
 from streams.settings import Secret, Settings

@@ -9,6 +9,7 @@ import shlex
 import msgspec
 import pytest
 
+from benchmarks.attack_acts import ATTACKS
 from streams import errors
 from streams.cli import COMMANDS, INTERRUPTED, build_parser, main
 from streams.cli.sources import SOURCES, custom
@@ -161,3 +162,8 @@ def test_nothing_unfinished_and_no_path_of_one_machine_is_in_it(name: str) -> No
 
 def test_the_benchmarks_have_their_place() -> None:
     assert re.search(r"^<!-- bench -->\n(.*\n)*?<!-- /bench -->$", readme.text(), flags=re.MULTILINE)
+
+
+def test_it_has_every_attack_with_what_the_model_lets_it_gain() -> None:
+    shown = [row[-1] for row in readme.table("Attack")]
+    assert sorted(shown) == sorted(["0", *(f"+{attack.most:g}" for attack in ATTACKS)])

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from durable import unacknowledged
-from harness import like, send
+from load import like, send
 from services.apache import ApacheKafka
 
 from chaos.compaction import alter

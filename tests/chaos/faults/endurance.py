@@ -13,7 +13,7 @@ from itertools import islice
 from random import Random
 
 import psutil
-from harness import Record, like, send
+from load import Record, like, send
 
 from chaos.compaction import alter
 from chaos.row import Row

@@ -11,7 +11,7 @@ from dataclasses import replace
 from random import Random
 
 import msgspec
-from harness import POISON, Record, like, lively, lively_events, send
+from load import POISON, Record, like, lively, lively_events, send
 from looking import Follower, integers, twice_or_back
 
 from chaos.row import Row

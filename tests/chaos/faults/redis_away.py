@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from harness import Load, like, send
+from load import Load, like, send
 from looking import watching_boards
 from services.redis_server import RedisServer
 from services.slow import SlowPath

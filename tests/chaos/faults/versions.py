@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import ROOT, Worker
+from processes import ROOT, Worker
 
 from chaos.row import NotPlayable, Row
 from chaos.stage import Stage, Supervised

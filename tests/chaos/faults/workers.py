@@ -7,8 +7,8 @@ import signal
 import time
 from contextlib import closing
 
-from harness import STOP_S
 from looking import Follower, twice_or_back
+from processes import STOP_S
 
 from chaos.compaction import compact
 from chaos.row import Row
