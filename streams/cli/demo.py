@@ -23,8 +23,8 @@ ACCOUNTS = 20_000
 RATE_PER_S = 1_500.0
 # A day in four minutes, so that one sees it pass, and a burst about every quarter of a minute.
 NETWORK = {"day_s": 240.0, "swing_ratio": 0.5, "burst_every_s": 15.0}
-# What is usual in such a day, as far down as half-lives may go; reach and standing fade as they do outside.
-SETTINGS = {"half_life_day_s": 240.0, "half_life_fast_s": 60.0}
+# Half-lives are as much shorter as its day is, or nothing would be unusual before an hour has passed.
+SETTINGS = {"half_life_slow_s": 30 * 240.0, "half_life_day_s": 240.0, "half_life_fast_s": 20.0}
 PLACES = 10
 _INTERVAL_S = 0.5
 _LOOK_S = 0.05

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { element, linkTo } from "./dom.js";
 import { Feed } from "./feed.js";
-import { count, moment, points, time } from "./format.js";
+import { count, points, time } from "./format.js";
 import { clipped, encodeId } from "./names.js";
 
 const EVERY_MS = 5000;
@@ -86,7 +86,7 @@ function reached({ ratio, at }, state) {
 }
 
 function lasts({ from_s: from, since_ms: since, to_s: to, ended_ms: ended }, state) {
-  if (state === "over") return ended === null ? `until ${moment(to)}` : `ended ${moment(ended / 1000)}`;
+  if (state === "over") return ended === null ? `until ${time(to)}` : `ended ${time(ended / 1000)}`;
   const starts = from ?? since / 1000;
-  return to === null ? `${state === "runs" ? "since" : "from"} ${moment(starts)}` : `until ${moment(to)}`;
+  return to === null ? `${state === "runs" ? "since" : "from"} ${time(starts)}` : `until ${time(to)}`;
 }
