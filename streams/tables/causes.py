@@ -74,3 +74,13 @@ def settle_causes(table: EntityRows) -> None:
             smallest = min(held)
             if cause[0] > smallest[0]:
                 held[held.index(smallest)] = cause
+
+
+def drop_forgotten(table: EntityRows, rows: Rows) -> None:
+    """Take who is forgotten out of the causes that rows have."""
+    for row in rows.tolist() if table.forgotten and table.causes else ():
+        held = table.causes.get(row)
+        if held and not (kept := [cause for cause in held if not table.forgotten.has(cause[2])]):
+            del table.causes[row]
+        elif held:
+            table.causes[row] = kept

@@ -99,8 +99,6 @@ class EntityRows(KeyedRows):
         """Forget a partition."""
         self._logs.pop(partition, None)
         self._paces.pop(partition, None)
-        for noted in self.noted:
-            noted.keep(self.part[noted.row] != partition)
         self.remove(self.live_of(partition))
 
     def _reserve(self, rows: int) -> None:
@@ -147,6 +145,8 @@ class EntityRows(KeyedRows):
 
     def remove(self, rows: Rows) -> None:
         """Free rows and all that hangs on them."""
+        for noted in self.noted:
+            noted.keep(~np.isin(noted.row, rows))
         self.people.clear(rows)
         self.free_sketches(rows)
         for row in rows.tolist():

@@ -19,7 +19,7 @@ from streams.columns.index import Rows
 from streams.entities import id_of
 from streams.events.engagements import KINDS
 from streams.model import scoring
-from streams.tables.causes import settle_causes
+from streams.tables.causes import drop_forgotten, settle_causes
 from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.past import moved
@@ -59,6 +59,7 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
         rows = table.touched(table.partitions)
     if not len(rows):
         return Flush([], [], [], {})
+    drop_forgotten(table, rows)
     keys = table.names.get(rows)
     state = table.rows[rows]
     scores = _scores(table, rows, state)
