@@ -13,6 +13,7 @@ from rich.text import Text
 from streams.cli.output import at_utc, name_text, printable, short
 from streams.movement import Movement, Rate
 from streams.reader import Reader, Standing, Stats
+from streams.reader.records import OUTCOMES
 
 SIDE_FROM_COLUMNS = 116  # room for the trending board beside the main one
 COUNTS_FROM_COLUMNS = 76
@@ -106,7 +107,7 @@ def _header(frame: Frame, columns: int, problem: str, page: str) -> RenderableTy
 
 
 def _footer(frame: Frame, columns: int) -> Text:
-    counts = [(name, frame.stats.outcomes[name]) for name in ("applied", "self", "duplicate", "refused", "misplaced", "clamped")]
+    counts = [(name, frame.stats.outcomes[name]) for name in OUTCOMES]
     line = Text(no_wrap=True, overflow="ellipsis", style="dim")
     for i, (name, count) in enumerate(c for c in counts if c[1] or c[0] == "applied"):
         line.append(" · " if i else "")

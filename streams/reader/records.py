@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OUTCOMES = ("applied", "self", "duplicate", "refused", "misplaced", "clamped")
+OUTCOMES = ("applied", "self", "duplicate", "forgotten", "refused", "misplaced", "clamped")
 
 
 def _rounded(value: Any) -> Any:

@@ -102,9 +102,6 @@ class EntityRows(KeyedRows):
         """Forget a partition."""
         self._logs.pop(partition, None)
         self._paces.pop(partition, None)
-        self.noted, self.unsaid = (
-            [noted.only(lambda rows: self.part[rows] != partition) for noted in notes] for notes in (self.noted, self.unsaid)
-        )
         self.remove(self.live_of(partition))
 
     def _reserve(self, rows: int) -> None:
@@ -152,6 +149,9 @@ class EntityRows(KeyedRows):
 
     def remove(self, rows: Rows) -> None:
         """Free rows and all that hangs on them."""
+        self.noted, self.unsaid = (
+            [noted.only(lambda held: ~np.isin(held, rows)) for noted in notes] for notes in (self.noted, self.unsaid)
+        )
         self.people.clear(rows)
         self.free_sketches(rows)
         for row in rows.tolist():

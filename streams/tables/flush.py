@@ -18,6 +18,7 @@ from streams.columns.index import Rows
 from streams.model import scoring
 from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
+from streams.tables.forgetting import nameless
 from streams.tables.ledger import put_by, take_ledger
 from streams.tables.past import moved
 from streams.tables.score_records import Change, ScoreRecord, records_of, rendered
@@ -107,7 +108,7 @@ def _decide_changes(
 
 def _changes(table: EntityRows, rows: Rows, telling: Rows, state: NDArray[np.void], score: NDArray[np.float64]) -> list[Change]:
     """Return the change events of rows[telling]; of all other rows what is known of why they move is put by."""
-    ledger = take_ledger(table, rows)
+    ledger = nameless(take_ledger(table, rows), table.forgotten)
     silent = np.ones(len(rows), dtype=bool)
     silent[telling] = False
     put_by(table, ledger, silent)

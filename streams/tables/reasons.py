@@ -14,6 +14,7 @@ A reason has a `kind`, `points`, and what else there is to say of it:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -46,6 +47,16 @@ def combined(older: str, newer: str, gap: float = 0.0) -> str:
     rest = (found[kind, ""] for kind in REST if (kind, "") in found)
     told = [reason for reason in (*named[:MOST], *rest) if reason["points"]]
     return orjson.dumps(told).decode()
+
+
+def without(reasons: Iterable[Reason], is_gone: Callable[[str], bool]) -> list[Reason]:
+    """Return reasons in which actors who are gone count among the others."""
+    found: dict[tuple[str, str], Reason] = {}
+    for reason in reasons:
+        hidden = "actor" in reason and is_gone(reason["actor"])
+        _add(found, {"kind": "others", "points": reason["points"], "count": reason.get("count", 1)} if hidden else reason)
+    named = [reason for reason in found.values() if "actor" in reason]
+    return [*named, *(found[kind, ""] for kind in REST if (kind, "") in found)]
 
 
 def _add(found: dict[tuple[str, str], Reason], reason: Reason) -> None:

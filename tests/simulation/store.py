@@ -7,7 +7,7 @@ otherwise idle server does; where the connection breaks, a part of it may have.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -163,14 +163,38 @@ class Store:
         return [(member.encode(), score) for member, score in best[first : last + 1]]
 
     def _xrevrange(self, key: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        newest = self.data.get(key, [])[: -count - 1 : -1]
-        return [(b"%d-0" % number, {b"json": value.encode()}) for number, value in newest]
+        return self._entries(key)[: -count - 1 : -1]
+
+    def _entries(self, key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        held = self.data.get(key, [])
+        return [(b"%d-0" % number, {b"json": value.encode()}) for number, value in held if value is not None]
+
+    def _xrange(self, key: str, least: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        above = int(least[1:].partition("-")[0]) if least.startswith("(") else -1
+        return [entry for entry in self._entries(key) if int(entry[0].partition(b"-")[0]) > above][:count]
+
+    def _xdel(self, key: str, *entries: bytes) -> int:
+        gone = {int(entry.partition(b"-")[0]) for entry in entries}
+        # The numbers stay: a stream takes none that isn't above the last one it had.
+        self.data[key] = [(number, None if number in gone else value) for number, value in self.data[key]]
+        return len(gone)
 
     def _sadd(self, key: str, *members: Any) -> int:
         held = self.data.setdefault(key, set())
         before = len(held)
         held.update(map(_text, members))
         return len(held) - before
+
+    def _srem(self, key: str, *members: Any) -> int:
+        held = self.data.get(key, set())
+        before = len(held)
+        held.difference_update(map(_text, members))
+        if key in self.data and not held:
+            del self.data[key]
+        return before - len(held)
+
+    def _keys(self, match: str) -> list[bytes]:
+        return [key.encode() for key in self.data if fnmatchcase(key, match)]
 
     def _scard(self, key: str) -> int:
         return len(self.data.get(key, ()))
@@ -290,6 +314,30 @@ class Client:
 
     async def sadd(self, key: str, *members: Any) -> Any:
         return (await self.run([("sadd", key, *members)]))[0]
+
+    async def srem(self, key: str, *members: Any) -> Any:
+        return (await self.run([("srem", key, *members)]))[0]
+
+    async def smembers(self, key: str) -> set[bytes]:
+        return {member.encode() for member in (await self.run([("smembers", key)]))[0]}
+
+    async def delete(self, *keys: bytes) -> Any:
+        return (await self.run([("del", *map(_text, keys))]))[0]
+
+    async def hget(self, key: str, field: str) -> bytes | None:
+        found: bytes | None = (await self.run([("hget", key, field)]))[0]
+        return found
+
+    async def xrange(self, key: str, min: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        found: list[tuple[bytes, dict[bytes, bytes]]] = (await self.run([("xrange", key, min, count)]))[0]
+        return found
+
+    async def xdel(self, key: str, *entries: bytes) -> Any:
+        return (await self.run([("xdel", key, *entries)]))[0]
+
+    async def scan_iter(self, match: str, count: int) -> AsyncIterator[bytes]:
+        for key in (await self.run([("keys", match)]))[0]:
+            yield key
 
     async def expire(self, key: str, seconds: int) -> Any:
         return (await self.run([("expire", key, seconds)]))[0]

@@ -25,9 +25,6 @@ from streams.sources.file.mapping import FieldMap
 from streams.sources.operations import source_metrics
 from tests import readme
 
-# What an outline of the project has beyond this version; none of it may be promised.
-NOT_BUILT = ["forget me"]
-
 
 def test_it_has_every_setting_with_its_default() -> None:
     shown = {readme.code(row[0]): readme.code(row[1]) for row in readme.table("Variable")}
@@ -146,11 +143,6 @@ def test_the_files_and_headings_it_names_exist() -> None:
             assert target[1:] in headings
         elif not target.startswith("https://"):
             assert (readme.ROOT / target).is_file(), target
-
-
-def test_it_promises_nothing_that_is_not_built() -> None:
-    said = readme.text().lower()
-    assert [word for word in NOT_BUILT if word in said] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
