@@ -7,7 +7,9 @@ schedule again, step by step, and tells what happened.
 
     world      virtual time, event loops that are stepped one callback at a time, what happened
     log        topics of records; requests under way; compaction
-    store      Redis: the real scripts in a Lua of the same version, against dictionaries
+    store      Redis: dictionaries
+    lua        the real scripts, in a Lua of the same version
+    client     connections to it: commands under way; what the oracle reads
     group      who has which partitions; what is committed
     consumer   fetches: ranges that get lost, or come again
     worker     one process: the agents, recovery, hand-over

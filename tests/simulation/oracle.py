@@ -22,8 +22,9 @@ from streams.verify.redis_state import compare_redis
 from streams.verify.report import Report
 from streams.verify.table import tables_of
 
+from .client import Reading
 from .log import Log
-from .store import Reading, Store
+from .store import Store
 from .world import Violation
 
 

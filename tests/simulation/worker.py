@@ -19,10 +19,11 @@ from streams.redis.writer import Writer
 from streams.tables.faust_table import ColumnStore
 from streams.tables.states import ActorState, EntityState
 
+from .client import Client
 from .consumer import Consumer, Stream
 from .group import Group
 from .log import Log, Sender
-from .store import Client, Store
+from .store import Store
 from .world import Ended, SteppedLoop, Violation, World
 
 COMMIT_S = 0.3
