@@ -32,6 +32,12 @@ export function signed(number) {
   return Number(text) === 0 ? "0.0" : `${number < 0 ? "−" : "+"}${text}`;
 }
 
+/** Returns points with two decimals and their sign, a real minus; with four where two would show nothing. */
+export function hundredths(number) {
+  const size = Math.abs(number);
+  return `${number < 0 ? "−" : "+"}${size.toFixed(size >= 0.005 ? 2 : 4)}`;
+}
+
 /** Returns an age in seconds as a person says it. */
 export function age(seconds) {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
