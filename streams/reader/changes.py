@@ -13,11 +13,24 @@ from streams import entities
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One of the largest contributions to a change: what `actor` did, and the points that it was worth then."""
+    """A reason of a change, and the points that it was worth; all of a change add up to it.
+
+    Of what `actor` did, `kind` is `like`, `share` or `reply`, and `count` how often they did it. Where that was damped, `counted`
+    is what part of it counted, and `damped_by` the factor that damped it most: `trust`, `budget`, `repeat`, `reciprocity` or
+    `late`. Other kinds have no actor: `others`, `posts`, `undone`, `sampling`, `decay`, `formula`, `unknown`.
+    """
 
     kind: str
-    actor: str
-    points: float
+    actor: str = ""
+    points: float = 0.0
+    count: int = 0
+    counted: float = 1.0
+    damped_by: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as published: those that say something."""
+        unsaid = {"actor": "", "count": 0, "counted": 1.0, "damped_by": ""}
+        return {name: value for name, value in asdict(self).items() if value != unsaid.get(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,7 @@ class ScoreChange:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as published."""
-        return asdict(self)
+        return {**asdict(self), "causes": [cause.as_dict() for cause in self.causes]}
 
 
 _change = msgspec.json.Decoder(ScoreChange)

@@ -1,7 +1,8 @@
 -- Writes the current state of some entities: hash, both boards, and where it changed the feed and the chart.
 -- ARGV: prefix, mode ("live" or the token of a rebuild), partition, longest change stream, longest history, entities (msgpack),
--- the reach that brings an account onto a topic's board, the reach below which it leaves.
--- An entity is {name, version, scope, member, standing or "", trending or "", {values of the hash}, change id, change, point};
+-- the reach that brings an account onto a topic's board, the reach below which it leaves, statements kept of why a score moved.
+-- An entity is {name, version, scope, member, standing or "", trending or "", {values of the hash}, change id, change, point,
+-- statement};
 -- {name, -1, scope, member} is an entity that expired.
 -- Returns "live" when boards were written in place, "build" when beside them, "rebuild" when nothing was written because
 -- the keyspace is incomplete and no rebuild with that token is under way.
@@ -25,6 +26,14 @@ local function note_minute(key, v)
   else
     redis.call("LPUSH", key, point)
     redis.call("LTRIM", key, 0, 1439)
+  end
+end
+
+-- Puts an item before the others of a list that keeps so many.
+local history, statements = tonumber(ARGV[5]), tonumber(ARGV[9])
+local function keep(key, item, most)
+  if most > 0 and redis.call("LPUSH", key, item) > most then
+    redis.call("LTRIM", key, 0, most - 1)
   end
 end
 
@@ -72,10 +81,8 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
         if type(added) == "string" and live then
           redis.call("PUBLISH", prefix .. "changes", e[9])
         end
-        if ARGV[5] ~= "0" then
-          redis.call("LPUSH", prefix .. "history:" .. e[1], e[10])
-          redis.call("LTRIM", prefix .. "history:" .. e[1], 0, ARGV[5] - 1)
-        end
+        keep(prefix .. "history:" .. e[1], e[10], history)
+        keep(prefix .. "why:" .. e[1], e[11], statements)
       end
     end
   end

@@ -49,7 +49,8 @@ def entry(record: ScoreRecord, offset: int, published_at_s: float) -> list[Any]:
             f'"amplification_pts":{fields[_AMPLIFICATION_PTS]},"at":{at},"published_at":{published_at_s:.4f},'
             f'"ver":{ver},"plus_minus":{fields[_PLUS_MINUS]}}}'
         )
-        item += [f"{offset + 1}-0", event, f"[{at},{fields[_SCORE]}]"]
+        why = f'{{"at":{at},"ver":{ver},"before":{change.before},"after":{change.after},"causes":{change.causes}}}'
+        item += [f"{offset + 1}-0", event, f"[{at},{fields[_SCORE]}]", why]
     return item
 
 

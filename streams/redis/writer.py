@@ -66,7 +66,7 @@ class Writer:
             [
                 *(s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points),
                 pack(items[i : i + ENTITIES_PER_CALL]),
-                *(s.topic_enter_reach, s.topic_leave_reach),
+                *(s.topic_enter_reach, s.topic_leave_reach, s.why_statements),
             ]
             for i in range(0, len(items), ENTITIES_PER_CALL)
         ]

@@ -17,6 +17,7 @@ from streams.verify.inputs import Inputs, recount_inputs
 from streams.verify.log import read_log
 from streams.verify.redis_state import compare_people, compare_redis
 from streams.verify.report import Report
+from streams.verify.statements import compare_statements
 from streams.verify.table import Table, read_tables
 
 # (what is being done, how much of it is done, of how much)
@@ -58,6 +59,7 @@ def verify(settings: Settings, progress: Progress | None = None) -> Report:
     with session(settings) as client:
         compare_redis(settings, client, tables.values(), report, _adding(show, "comparing Redis", report.entities))
         compare_people(settings, client, people, report)
+        compare_statements(settings, client, report)
         _compare_outcomes(Reader(settings, client), inputs, report)
     if report.unapplied:
         report.notes.append(

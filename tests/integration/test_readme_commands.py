@@ -212,12 +212,15 @@ def test_the_example_that_follows_changes_tells_of_jumps(place: Place) -> None:
 def test_the_example_of_a_change_has_the_fields_of_one(place: Place) -> None:
     (block,) = readme.blocks("json")
     example = json.loads(block)
+    kinds = {kind.strip("` ") for row in readme.table("`kind`") for kind in row[0].split(",")}
     with redis.Redis.from_url(place.settings.redis) as client:
         entries = [entry for p in range(8) for entry in client.xrange(f"cs:changes:{p}", count=50)]
     for _, fields in entries:
         change = json.loads(fields[b"json"])
         assert list(change) == list(example)
-        assert all(list(cause) == list(example["causes"][0]) for cause in change["causes"])
+        assert {key for cause in change["causes"] for key in cause} <= {"kind", "actor", "points", "count", "counted", "damped_by"}
+        assert {cause["kind"] for cause in change["causes"]} <= kinds
+        assert abs(change["after"] - change["before"] - sum(cause["points"] for cause in change["causes"])) < 1e-9
 
 
 def test_the_table_of_keys_has_all_that_is_in_redis_and_no_more(place: Place) -> None:

@@ -289,8 +289,12 @@ def test_an_account_shows_parts_history_reasons_and_who_engages(
     now = time.time()
     points = [f"[{now - 60 * i},{20 + i % 5}]" for i in range(1, 50)]
     filler.rpush(f"{settings.redis_prefix}history:account:ann", *points)
-    statement = {"at": now, "before": 20.0, "after": 24.0, "decay": -0.2}
-    statement["causes"] = [{"kind": "share", "actor": "bob", "points": 3.0}, {"kind": "like", "actor": "cem", "points": 1.0}]
+    statement = {"at": now, "ver": 98, "before": 20.0, "after": 24.0}
+    statement["causes"] = [
+        {"kind": "share", "actor": "bob", "points": 3.25, "count": 4, "counted": 0.1, "damped_by": "trust"},
+        {"kind": "like", "actor": "cem", "points": 1.0, "count": 1},
+        {"kind": "decay", "points": -0.25},
+    ]
     filler.lpush(f"{settings.redis_prefix}why:account:ann", json.dumps(statement))
     page.goto(f"{dashboard.url}/?entity=account:ann")
     numbers = (
@@ -299,9 +303,10 @@ def test_an_account_shows_parts_history_reasons_and_who_engages(
     assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.2)
     assert numbers[3] < 0
     expect(page.locator(".chart path.line")).to_have_count(1)
-    reasons = page.get_by_role("list", name="Why it moved")
-    expect(reasons).to_contain_text("by bob (share), cem (like)")
-    expect(reasons).to_contain_text(f"decay {MINUS}0.2")
+    told = page.locator(".reasons li")
+    expect(told.nth(0)).to_have_text("+3.25bob 4 shares, counted at 10 %: new account")
+    expect(told.nth(1)).to_have_text("+1.00cem like")
+    expect(told.nth(2)).to_have_text(f"{MINUS}0.25decay")
     expect(page.locator(".engaged li").first).to_contain_text("bob")
     expect(page.locator(".facts")).to_contain_text("#1 of 1")
     change = {"entity": "account:ann", "before": 24.0, "after": 26.0, "at": now + 1, "published_at": now + 1, "ver": 99}

@@ -214,6 +214,9 @@ class Watch:
         if ver <= before:
             raise Violation(f"the {where} told of {entity} at version {ver} after version {before}")
         self._seen[where][entity] = ver
+        residual = change["after"] - change["before"] - sum(reason["points"] for reason in change["causes"])
+        if abs(residual) > 1e-9:
+            raise Violation(f"the reasons of {entity} at version {ver} are {residual:.4f} short of its change: {change}")
         if where == "feed":
             self.told[entity] = change
 

@@ -42,10 +42,21 @@ def test_the_blocks_span_what_was() -> None:
 
 
 def test_a_statement_is_told_whatever_it_holds() -> None:
-    statement = {"at": 0, "decay": -0.5, "causes": [{"actor": "\x1b[2J", "points": 1.25}, "odd"], "by": {"formula_version": 3}}
-    assert list(lines(statement)) == [
-        "1970-01-01 00:00:00   decay -0.50",
-        "  causes: actor \\x1b[2J   points 1.25",
-        "  causes: odd",
-        "  by: formula version 3",
+    reasons = [
+        {"kind": "share", "actor": "\x1b[2J", "points": 1.25, "count": 1, "counted": 0.002, "damped_by": "\x07"},
+        {"kind": "others", "points": 0.0004, "count": 1},
+        {"kind": "posts", "points": -0.5, "count": 2},
+        {"kind": "posts", "points": -0.5},
+        {"kind": "a newer kind\x07", "points": 2, "count": 7},
+        "odd\x07",
     ]
+    assert list(lines({"at": 0, "before": 1, "after": 2.5, "causes": reasons})) == [
+        "1970-01-01 00:00:00   1.00 to 2.50   +1.50",
+        "   +1.25   \\x1b[2J: share, counted at less than 1 %: \\x07",
+        "  +0.0004   1 engagement by others",
+        "   -0.50   2 posts of its own",
+        "   -0.50   post of its own",
+        "   +2.00   a newer kind\\x07",
+        "           odd\\x07",
+    ]
+    assert list(lines({})) == [""]

@@ -1,12 +1,13 @@
 // The page of an entity: its score with parts, its history, why it moved and who moved it, and who stands around it.
 
 import { ask } from "./api.js";
-import { causes, move } from "./changes.js";
+import { move } from "./changes.js";
 import { history, parts } from "./chart.js";
 import { element, fill, hrefOf, linkTo, name } from "./dom.js";
 import { Feed } from "./feed.js";
-import { count, points, signed, time, worth } from "./format.js";
+import { count, hundredths, points, signed, time } from "./format.js";
 import { encodeId, parsed, printable } from "./names.js";
+import { reasons } from "./reasons.js";
 
 const REASONS = 20;
 const ENGAGED = 12;
@@ -166,16 +167,7 @@ function quiet(text) {
 }
 
 function causesOf(one) {
-  const list = one.causes ?? one.reasons;
-  return Array.isArray(list) ? list.filter((cause) => cause && typeof cause.actor === "string") : [];
-}
-
-/** Returns what else a statement says in numbers, such as what has faded since the one before. */
-function others(one) {
-  const known = /^(before|after|at|published_at|ver|plus_minus|score|version|.*_pts)$/;
-  return Object.entries(one)
-    .filter(([key, value]) => typeof value === "number" && !known.test(key))
-    .map(([key, value]) => element("span", { class: "quiet" }, `${printable(key).replaceAll("_", " ")} ${signed(value)}`));
+  return Array.isArray(one.causes) ? one.causes : [];
 }
 
 function reason(one) {
@@ -183,17 +175,17 @@ function reason(one) {
   return element(
     "li", {},
     element("span", { class: "head" }, moved, element("time", { class: "quiet" }, typeof one.at === "number" ? time(one.at) : "")),
-    element("span", { class: "foot" }, causes(causesOf(one)), ...others(one)),
+    reasons(causesOf(one)),
   );
 }
 
 /** Returns who moved the score most, of those that the moves name. */
 function engaged(moves) {
   const people = new Map();
-  for (const cause of moves.flatMap(causesOf)) {
+  for (const cause of moves.flatMap(causesOf).filter((one) => typeof one?.actor === "string")) {
     const person = people.get(cause.actor) ?? { actor: cause.actor, points: 0, kinds: new Map() };
     person.points += Number(cause.points) || 0;
-    person.kinds.set(cause.kind, (person.kinds.get(cause.kind) ?? 0) + 1);
+    person.kinds.set(cause.kind, (person.kinds.get(cause.kind) ?? 0) + (cause.count ?? 1));
     people.set(cause.actor, person);
   }
   return [...people.values()].sort((a, b) => b.points - a.points).slice(0, ENGAGED);
@@ -207,7 +199,7 @@ function person(most) {
     return element(
       "li", {},
       linkTo(`account:${encodeId(actor)}`), element("span", { class: "quiet" }, printable(what)),
-      element("span", { class: "track" }, bar), element("span", { class: "number" }, worth(given)),
+      element("span", { class: "track" }, bar), element("span", { class: "number" }, hundredths(given)),
     );
   };
 }

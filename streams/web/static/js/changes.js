@@ -30,8 +30,9 @@ export class Changes {
 
 /** Returns who caused a change, the largest first. */
 export function causes(list) {
-  if (!list?.length) return null;
-  const parts = list.slice(0, CAUSES).flatMap((cause, i) => [i ? ", " : "by ", name(String(cause.actor)), ` (${cause.kind})`]);
+  const people = (list ?? []).filter((cause) => typeof cause?.actor === "string");
+  if (!people.length) return null;
+  const parts = people.slice(0, CAUSES).flatMap((cause, i) => [i ? ", " : "by ", name(cause.actor), ` (${cause.kind})`]);
   return element("span", { class: "quiet causes" }, ...parts);
 }
 

@@ -32,10 +32,10 @@ export function signed(number) {
   return Number(text) === 0 ? "0.0" : `${number < 0 ? "−" : "+"}${text}`;
 }
 
-/** Returns what one engagement is worth in points: more decimals than `signed`, for there are many of them. */
-export function worth(number) {
-  const text = Math.abs(number).toFixed(2);
-  return Number(text) === 0 ? "< 0.01" : `${number < 0 ? "−" : "+"}${text}`;
+/** Returns points with two decimals and their sign, a real minus; with four where two would show nothing. */
+export function hundredths(number) {
+  const size = Math.abs(number);
+  return `${number < 0 ? "−" : "+"}${size.toFixed(size >= 0.005 ? 2 : 4)}`;
 }
 
 /** Returns an age in seconds as a person says it. */
