@@ -40,10 +40,13 @@ class Noted:
 
 def note_causes(table: EntityRows, rows: Rows, batch: Joined, chosen: Rows) -> None:
     """Remember the engagements just folded; ones taken back are no cause of a rise."""
-    keep = ~batch.undo[chosen]
-    e = chosen[keep]
+    undo = batch.undo[chosen]
+    if undo.any():
+        actors = batch.names.pick(batch.actor[chosen[undo]]).tolist()
+        table.taken_back.extend(zip(rows[undo].tolist(), actors, strict=True))
+    e = chosen[~undo]
     actor = batch.actor[e]
-    table.noted.append(Noted(rows[keep], batch.weight[e], batch.kind[e], actor, batch.lo[actor], batch.trust[e], batch.names))
+    table.noted.append(Noted(rows[~undo], batch.weight[e], batch.kind[e], actor, batch.lo[actor], batch.trust[e], batch.names))
 
 
 def settle_causes(table: EntityRows) -> None:
@@ -74,6 +77,15 @@ def settle_causes(table: EntityRows) -> None:
             smallest = min(held)
             if cause[0] > smallest[0]:
                 held[held.index(smallest)] = cause
+    _drop_taken_back(table)
+
+
+def _drop_taken_back(table: EntityRows) -> None:
+    """Take who took an engagement back out of what they caused since the last change: the set of people may not have them."""
+    for row, actor in table.taken_back:
+        if row in table.causes:
+            table.causes[row] = [cause for cause in table.causes[row] if cause[2] != actor]
+    table.taken_back.clear()
 
 
 def drop_forgotten(table: EntityRows, rows: Rows) -> None:

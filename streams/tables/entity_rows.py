@@ -74,6 +74,7 @@ class EntityRows(KeyedRows):
         # row -> the largest contributions since the last change event: (weight, kind, actor's entity name)
         self.causes: dict[int, list[tuple[float, int, bytes]]] = {}
         self.noted: list[Noted] = []  # contributions since the last flush, not yet resolved to names
+        self.taken_back: list[tuple[int, bytes]] = []  # row and actor's entity name, since the last flush
         self.past: NDArray[np.void] = np.zeros(64, dtype=PAST)
         self.surging: NDArray[np.bool_] = np.zeros(64, dtype=bool)
         self.surges: dict[int, Surge] = {}  # of the rows that are
@@ -147,6 +148,9 @@ class EntityRows(KeyedRows):
         """Free rows and all that hangs on them."""
         for noted in self.noted:
             noted.keep(~np.isin(noted.row, rows))
+        if self.taken_back:
+            gone = set(rows.tolist())
+            self.taken_back = [(row, actor) for row, actor in self.taken_back if row not in gone]
         self.people.clear(rows)
         self.free_sketches(rows)
         for row in rows.tolist():
