@@ -51,7 +51,8 @@ class Publisher:
         self._counted_rebuild = ""
         self._told_revision, self._told_at_s = 0, 0.0  # of the control topic: what of it Redis was told, and when
         self._told_hidden: frozenset[str] = frozenset()
-        self._erased: dict[int, str] = {}  # by partition: whose changes were taken out, as a fingerprint
+        # By partition: who was known to be forgotten, as a fingerprint, when its changes were written, or looked through.
+        self._written_as: dict[int, str] = {}
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
@@ -113,7 +114,6 @@ class Publisher:
             self.app.redis_is_outdated = False
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
-            self._erased.pop(p, None)
             self._alerter.forget(p)
         # Side by side: while Redis works for one partition the next one's entries are made.
         outcomes = await asyncio.gather(*(self._write(writer, p) for p in sorted(self.app.owned)), return_exceptions=True)
@@ -141,6 +141,7 @@ class Publisher:
             self._may_commit(partition, pending.written)  # written while the partition was handed over, and is owned again
             return LIVE
         upto = pending.next_offset
+        self._written_as.setdefault(partition, self.app.control.forgotten.fingerprint)
         records, done, outcome = pending.take(), 0, LIVE
         try:
             while done < len(records) and outcome != REBUILD:
@@ -179,12 +180,16 @@ class Publisher:
         return kept
 
     async def _erase(self, writer: Writer) -> None:
-        """Take who is forgotten out of the change feeds: after what was written without knowing of it."""
+        """Take who is forgotten out of the change feeds.
+
+        Also of partitions that are another worker's by now: this one may have written after that had looked through them.
+        """
         forgotten = self.app.control.forgotten
-        for p in sorted(self.app.owned) if forgotten else ():
-            if self._erased.get(p) != forgotten.fingerprint:
-                await writer.eraser.erase_changes(p, forgotten)
-                self._erased[p] = forgotten.fingerprint
+        for p in sorted(self.app.owned | self._written_as.keys()) if forgotten else ():
+            written_as = self._written_as.get(p)
+            if written_as != forgotten.fingerprint:
+                await writer.eraser.erase_changes(p, forgotten, is_unaware=written_as is not None)
+                self._written_as[p] = forgotten.fingerprint
 
     def _may_commit(self, partition: int, upto: int) -> None:
         """Allow the commit of what is written, as far as its alerts are, too."""

@@ -15,6 +15,7 @@ from faust.types import TP
 from numpy.typing import NDArray
 
 from agents.host import Host
+from streams.columns.hashing import hash_names
 from streams.events.engagements import Engagements, decode
 from streams.fatal import fatal
 from streams.kafka.bulk import Acknowledged
@@ -110,8 +111,12 @@ class Scorer:
 
     def _buried(self, partitions: Collection[int]) -> dict[int, list[bytes]]:
         """Return entities of somebody forgotten by partition, and keep no rows of them."""
-        met = {p: sorted(self._to_bury.pop(p, ())) for p in partitions}
-        return joined_lists(met, self.app.entity_rows.doomed(partitions))
+        table = self.app.entity_rows
+        met = {p: sorted(self._to_bury.pop(p)) for p in partitions if p in self._to_bury}
+        for p, names in met.items():
+            found = table.find(*hash_names(names), p)
+            table.doom(found[found >= 0])
+        return joined_lists(met, table.doomed(partitions))
 
     def _are_held(self, states: Mapping[int, EntityState]) -> bool:
         """Return whether these are the states of their partitions; not after a hand-over that took too long."""

@@ -197,6 +197,9 @@ class Settings:
     change_threshold: float = _positive(0.5, "points a score must move before a change event is sent")
     history_points: int = _count(200, "points kept for an entity's chart", 0, 100_000)
     why_statements: int = _count(10, "statements kept of why an entity's score moved", 0, 1000)
+    forget_gone: bool = _setting(
+        True, "whether `ingest` forgets accounts that their network deleted or took down", "true or false", lambda _: True
+    )
     changes_maxlen: int = _count(100_000, "change events kept per partition in Redis", 1)
     # Alerts
     alerts_maxlen: int = _count(10_000, "alerts kept in Redis, about; older ones are no longer delivered", 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from streams import entities
 from streams.control import forgetting, hiding
 from streams.control.campaigns import MOST_ID_CHARS
 from streams.control.forgetting import Forgetting
 from streams.control.reading import read_control
-from streams.control.writing import write
+from streams.control.writing import write, write_all
 from streams.errors import UsageError
 from streams.settings import Settings
 
@@ -22,14 +24,25 @@ def forget_account(settings: Settings, account: str) -> tuple[Forgetting, bool]:
         DurabilityError: Kafka didn't take it.
     """
     _check(account)
-    state, name = read_control(settings), forgetting.id_of(account)
-    if account in state.hidden:
-        write(settings, "hide", account, None, hiding.encode)
-    held = state.forgotten.get(name)
-    if held is not None:
-        return held, False
-    found: Forgetting = write(settings, "forget", name, forgetting.encode(Forgetting()), forgetting.encode)
-    return found, True
+    is_new = bool(forget_accounts(settings, [account]))
+    return read_control(settings).forgotten[forgetting.id_of(account)], is_new
+
+
+def forget_accounts(settings: Settings, accounts: Iterable[str]) -> int:
+    """Have accounts forgotten; return how many weren't before. Ids that no account can have are left out.
+
+    Raises:
+        ServiceUnavailable, ConfigurationError, DurabilityError: as `forget_account`.
+    """
+    state, wanted = read_control(settings), {account for account in accounts if _is_id(account)}
+    hidden = {account: None for account in wanted & state.hidden}
+    if hidden:
+        write_all(settings, "hide", hidden, hiding.encode)
+    # Not those that are: the record that says since when must stay the last one.
+    new = {forgetting.id_of(account) for account in wanted} - state.forgotten.keys()
+    if new:
+        write_all(settings, "forget", dict.fromkeys(sorted(new), forgetting.encode(Forgetting())), forgetting.encode)
+    return len(new)
 
 
 def hide_account(settings: Settings, account: str, *, show: bool = False) -> bool:
@@ -47,7 +60,11 @@ def hide_account(settings: Settings, account: str, *, show: bool = False) -> boo
 
 
 def _check(account: str) -> None:
-    if not 0 < len(account) <= MOST_ID_CHARS or entities.CONTROL.search(account):
+    if not _is_id(account):
         raise UsageError(
             f"account is {account[:80]!r}; expected 1 to {MOST_ID_CHARS} characters without control characters, as in the events"
         )
+
+
+def _is_id(account: str) -> bool:
+    return 0 < len(account) <= MOST_ID_CHARS and not entities.CONTROL.search(account)

@@ -8,7 +8,7 @@ that. An hour passes before compaction.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kafka.errors import KafkaError
@@ -23,13 +23,19 @@ _ATTEMPTS = 5
 
 
 def write(settings: Settings, kind: str, name: str, value: bytes | None, encode: Callable[[Any], bytes]) -> Any:
-    """Write a definition, and return it as it counts; None where it was taken away.
+    """Write a definition, and return it as it counts; None where it was taken away. See `write_all`."""
+    return write_all(settings, kind, {name: value}, encode)[name]
+
+
+def write_all(
+    settings: Settings, kind: str, values: Mapping[str, bytes | None], encode: Callable[[Any], bytes]
+) -> dict[str, Any]:
+    """Write definitions, and return each as it counts; None where it was taken away.
 
     Args:
         settings: where Kafka is.
         kind: one of `state.FOLDS`.
-        name: its id.
-        value: the record's; None takes the definition away.
+        values: by id, the record's value; None takes the definition away.
         encode: gives the value of a record that alone says what a definition is.
 
     Raises:
@@ -37,26 +43,38 @@ def write(settings: Settings, kind: str, name: str, value: bytes | None, encode:
         ConfigurationError: there is no control topic.
         DurabilityError: Kafka didn't take it.
     """
-    key = f"{kind}:{name}".encode()
+    found: dict[str, Any] = {}
     with contextlib.closing(producer(settings)) as client:
         for _ in range(_ATTEMPTS):
             try:
-                client.send(settings.control_topic, key=key, value=value, partition=0).get(timeout=REQUEST_TIMEOUT_MS / 1000)
+                sends = [
+                    client.send(settings.control_topic, key=f"{kind}:{name}".encode(), value=value, partition=0)
+                    for name, value in values.items()
+                ]
+                for send in sends:
+                    send.get(timeout=REQUEST_TIMEOUT_MS / 1000)
             except KafkaError as e:
-                raise DurabilityError(f"Kafka didn't take the {kind} {name!r}: {e!r}; see whether it is there") from e
-            records = [record for record in control_records(settings) if record.key == key]
-            together, alone = _told(kind, name, records), _told(kind, name, records[-1:])
-            if together is None and value is not None:
+                raise DurabilityError(f"Kafka didn't take {_shown(kind, values)}: {e!r}; see whether it is there") from e
+            records = control_records(settings)
+            together, alone = _told(kind, records), _told(kind, list({record.key: record for record in records}.values()))
+            missing = [name for name, value in values.items() if value is not None and name not in together]
+            if missing:
                 raise DurabilityError(
-                    f"the {kind} {name!r} was acknowledged and isn't there; expected it in {settings.control_topic}"
+                    f"{_shown(kind, missing)} was acknowledged and isn't there; expected it in {settings.control_topic}"
                 )
-            if alone == together:
-                return together
-            value = encode(together)
-    raise DurabilityError(f"the {kind} {name!r} is being written by others all the time; see whether it is as it should be")
+            found |= {name: together.get(name) for name in values}
+            values = {name: encode(together[name]) for name in values if alone.get(name) != together.get(name)}
+            if not values:
+                return found
+    raise DurabilityError(f"{_shown(kind, values)} is being written by others all the time; see whether it is as it should be")
 
 
-def _told(kind: str, name: str, records: list[ControlRecord]) -> Any:
+def _shown(kind: str, names: Iterable[str]) -> str:
+    first, *more = names
+    return f"the {kind} {first!r}" + (f" and {len(more)} more" if more else "")
+
+
+def _told(kind: str, records: list[ControlRecord]) -> Mapping[str, Any]:
     state = ControlState()
     state.apply(Fetched(records, None))
-    return state.definitions(kind).get(name)
+    return state.definitions(kind)

@@ -26,14 +26,19 @@ class Eraser:
     def __init__(self, settings: Settings, client: Any) -> None:
         self._prefix, self._client = settings.redis_prefix, client
 
-    async def erase_changes(self, partition: int, forgotten: Forgotten) -> None:
+    async def erase_changes(self, partition: int, forgotten: Forgotten, *, is_unaware: bool) -> None:
         """Take them out of the change feed of a partition, unless that was done since the last of them was forgotten.
+
+        Args:
+            partition: whose.
+            forgotten: who.
+            is_unaware: who calls wrote to it without knowing of them, so it is done in any case.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
         """
         done = f"{self._prefix}forgotten"
-        if await self._client.hget(done, str(partition)) == forgotten.fingerprint.encode():
+        if not is_unaware and await self._client.hget(done, str(partition)) == forgotten.fingerprint.encode():
             return
         await self._erase(f"{self._prefix}changes:{partition}", forgotten)
         await self._client.hset(done, mapping={str(partition): forgotten.fingerprint})

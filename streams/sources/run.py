@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from streams.control.people import forget_accounts
 from streams.replay.producing import Feed
 from streams.settings import Settings
 from streams.sources.checkpoints import Checkpoints, Kept
@@ -130,6 +131,9 @@ class Ingest:
         position = self._source.position()
         await feed.flush()
         await checkpoints.keep(self._kept)
+        gone = [kept.forget for kept in self._kept if kept.forget]
+        if gone and self._settings.forget_gone:
+            await asyncio.to_thread(forget_accounts, self._settings, gone)
         self._kept.clear()
         if position is not None:
             await checkpoints.store(position)

@@ -30,7 +30,7 @@ class Mapped(NamedTuple):
     is_kept: bool = False
     """Whether the message itself goes into the topic of kept messages: someone may want to see it, or map it later."""
     forget: str = ""
-    """An account whose network says that it is gone: kept as well."""
+    """An account whose network says that it is gone for good: kept as well, and forgotten."""
     parts: Sequence[Mapped] = ()
     """Of a page with many things what each of them is: they are counted one by one; the events are all in `events`."""
 

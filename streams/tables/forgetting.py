@@ -8,7 +8,6 @@ knows nobody, it is written again in any case. Sets and sketches keep a hash of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from streams.columns.grouping import where_true
 from streams.columns.index import Rows
 from streams.tables.entity_rows import FAVOUR_BIT, EntityRows
 from streams.tables.forgotten import NOBODY, Forgotten
-from streams.tables.ledger import Ledger
+from streams.tables.ledger import Ledger, among_others
 
 SLICE = 20_000  # rows looked at per flush: 10 ms
 INTERVAL_S = 10.0  # between the beginnings of two walks: a network's moderators may close accounts by the minute
@@ -70,10 +69,4 @@ def look(table: EntityRows, rows: Rows) -> None:
 
 def nameless(ledger: Ledger, forgotten: Forgotten) -> Ledger:
     """Return a ledger in which who is forgotten counts among the others."""
-    gone = np.isin(ledger.entries["person"], forgotten.lo)
-    if not gone.any():
-        return ledger
-    theirs, others = ledger.entries[gone], ledger.others.copy()
-    for column in others.dtype.names or ():
-        others[column] += np.bincount(theirs["row"], theirs[column], len(others)).astype(others[column].dtype)
-    return replace(ledger, others=others, entries=ledger.entries[~gone])
+    return among_others(ledger, np.isin(ledger.entries["person"], forgotten.lo)) if forgotten else ledger

@@ -7,7 +7,7 @@ and the sum of the rest. That is a few short texts of bytes, written with the ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,9 +101,24 @@ def take_ledger(table: EntityRows, rows: Rows) -> Ledger:
     undone["count"] += np.bincount(taken_back["row"], minlength=k).astype(np.uint32)
     for column in _SUMMED:
         undone[column] += np.bincount(taken_back["row"], taken_back[column], minlength=k)
-    return Ledger(
-        rows, known, lost, told, others, undone, _grouped(entries), Texts.concatenated(names) if names else Texts.of([])
-    )
+    entries = _grouped(entries)
+    ledger = Ledger(rows, known, lost, told, others, undone, entries, Texts.concatenated(names) if names else Texts.of([]))
+    # Who took something back isn't named: where they are in no set of people any more, nobody would find what names them.
+    return among_others(ledger, np.isin(_who(entries), _who(taken_back))) if len(taken_back) else ledger
+
+
+def among_others(ledger: Ledger, hidden: NDArray[np.bool_]) -> Ledger:
+    """Return a ledger in which those of its entries that `hidden` marks count among the others."""
+    theirs, others = ledger.entries[hidden], ledger.others.copy()
+    for column in others.dtype.names or ():
+        others[column] += np.bincount(theirs["row"], theirs[column], len(others)).astype(others[column].dtype)
+    return replace(ledger, others=others, entries=ledger.entries[~hidden])
+
+
+def _who(entries: NDArray[np.void]) -> NDArray[np.uint64]:
+    """Return a hash of the row and the person of each entry."""
+    hashes: NDArray[np.uint64] = entries["person"] ^ (entries["row"].astype(np.uint64) * _SPREAD)
+    return hashes
 
 
 class _Places:

@@ -14,7 +14,8 @@ def still_named(settings: Settings, log: Log, store: Store, people: tuple[str, .
     """Return the first place found; empty when there is none. Campaigns that name somebody are no worker's to change."""
     if not people:
         return ""
-    name = re.compile("(?<![a-z0-9])(?:" + "|".join(people) + ")(?![0-9])")
+    # In quotes, or as an entity: numbers in a row may happen to look like an id.
+    name = re.compile(f"(?:account:|[\"'])(?:{'|'.join(people)})(?![0-9])")
     for key, held in store.data.items():
         if key != settings.redis_prefix + "campaigns" and name.search(f"{key} {held}"):
             return f"{key} in Redis names one of {people}: {held}"

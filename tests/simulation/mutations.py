@@ -37,6 +37,7 @@ _SLOW_ZOMBIES = (*_ZOMBIES, ("latency_mean_s", 0.05), ("workers", 2), ("is_small
 _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 _CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
+_FORGETS = (*_BUSY, ("forgets", ((0.3, "p1"), (0.7, "p2"))))
 _UNHEARD = (*_CAMPAIGNS, ("control_stalls", ((0.2, 1.2),)))
 
 MUTATIONS = [
@@ -150,6 +151,29 @@ MUTATIONS = [
     Mutation(
         "a campaign ends when a worker hears of it", "streams.intake.campaigns:Watchlist.matches",
         "(broker_ms[event] < self._ended_ms[campaign])", "(self._ended_ms[campaign] == _NEVER)", plan=_CAMPAIGNS,
+    ),
+    Mutation(
+        "somebody is forgotten from when a worker hears of it", "streams.tables.forgotten:Forgotten.drops",
+        "broker_ms >= np.minimum(since_ms[accounts.actor], since_ms[accounts.author])",
+        "np.minimum(since_ms[accounts.actor], since_ms[accounts.author]) < _NEVER", plan=_FORGETS,
+    ),
+    Mutation(
+        "rows of somebody forgotten come again", "streams.tables.keyed:KeyedRows.find_or_add",
+        "        self.doom(new)\n", "", plan=_FORGETS,
+    ),
+    Mutation(
+        "what named somebody forgotten isn't written again", "streams.tables.forgetting:look",
+        "    table.dirty[told[names]] = True\n", "", plan=_FORGETS,
+    ),
+    Mutation(
+        "changes go on to name somebody forgotten", "agents.publisher:Publisher._named_out",
+        "record and forgotten.named_out(record)", "record", plan=_FORGETS,
+    ),
+    Mutation(
+        "rows go before their scores", "agents.scorer:Scorer._send_part",
+        "        changelog = self.app.changelog(self.app.entities, partition)\n",
+        "        changelog = self.app.changelog(self.app.entities, partition)\n"
+        "        await changelog.write(gone, nothing, state)\n", plan=(*_FORGETS, ("crash_steps", (900, 300, 300, 300))),
     ),
 ]  # fmt: skip
 

@@ -27,7 +27,7 @@ from streams.sources.source import Mapped, clean_tags, post_of, short_id
 
 NETWORK = "bluesky"
 _NAMES = {POST: "post", LIKE: "like", REPOST: "repost"}
-_GONE = ("deleted", "takendown", "suspended")  # "deactivated" is the owner's, and may be for a day
+_GONE = ("deleted", "takendown")  # "deactivated" and "suspended" may be for a day, and who is forgotten is so for ever
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError, ValueError)
 
 
