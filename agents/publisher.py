@@ -51,7 +51,8 @@ class Publisher:
         self._counted_rebuild = ""
         self._told_revision, self._told_at_s = 0, 0.0  # of the control topic: what of it Redis was told, and when
         self._told_hidden: frozenset[str] = frozenset()
-        # By partition: who was known to be forgotten, as a fingerprint, when its changes were written, or looked through.
+        # By partition, as fingerprints: who is out of its change feed, and who was known to be forgotten at a first write since.
+        self._erased: dict[int, str] = {}
         self._written_as: dict[int, str] = {}
 
     def take(self, content: Range) -> None:
@@ -114,6 +115,7 @@ class Publisher:
             self.app.redis_is_outdated = False
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
+            self._erased.pop(p, None)
             self._alerter.forget(p)
         # Side by side: while Redis works for one partition the next one's entries are made.
         outcomes = await asyncio.gather(*(self._write(writer, p) for p in sorted(self.app.owned)), return_exceptions=True)
@@ -186,10 +188,11 @@ class Publisher:
         """
         forgotten = self.app.control.forgotten
         for p in sorted(self.app.owned | self._written_as.keys()) if forgotten else ():
-            written_as = self._written_as.get(p)
-            if written_as != forgotten.fingerprint:
-                await writer.eraser.erase_changes(p, forgotten, is_unaware=written_as is not None)
-                self._written_as[p] = forgotten.fingerprint
+            if self._erased.get(p) != forgotten.fingerprint:
+                is_unaware = self._written_as.get(p, forgotten.fingerprint) != forgotten.fingerprint
+                await writer.eraser.erase_changes(p, forgotten, is_unaware=is_unaware)
+                self._erased[p] = forgotten.fingerprint
+                self._written_as.pop(p, None)
 
     def _may_commit(self, partition: int, upto: int) -> None:
         """Allow the commit of what is written, as far as its alerts are, too."""

@@ -20,6 +20,9 @@ import pytest
 from aiohttp import web
 from networks import Step
 
+from streams.control.forgetting import id_of
+from streams.control.people import hide_account
+from streams.control.reading import read_control
 from streams.errors import ConfigurationError
 from streams.kafka.clients import producer
 from streams.kafka.reading import read_topic
@@ -129,6 +132,19 @@ async def test_what_is_kept_says_whose_it_is_and_why(topics: Settings) -> None:
         (b"numbers", b"8", {"kind": b"goodbye", "forget": b"ann"}),
         (b"numbers", b"9", {"kind": b"number", "forget": b""}),
     ]
+
+
+async def test_an_account_that_is_gone_is_forgotten_once_unless_that_is_switched_off(topics: Settings) -> None:
+    await ingest(dataclasses.replace(topics, forget_gone=False), Numbers(25))
+    assert read_control(topics).forgotten == {}
+    hide_account(topics, "ann")
+    await ingest(topics, Numbers(25), from_scratch=True)
+    state = read_control(topics)
+    assert (list(state.forgotten), state.hidden) == ([id_of("ann")], frozenset())
+    await ingest(topics, Numbers(25), from_scratch=True)
+    assert read_control(topics).forgotten == state.forgotten
+    # Compaction leaves the last record: another, of later, would forget her from later on.
+    assert [r.key for r in read_topic(topics, topics.control_topic)].count(b"forget:" + id_of("ann").encode()) == 1
 
 
 async def test_a_source_goes_on_where_it_stopped_or_from_scratch(topics: Settings) -> None:

@@ -143,6 +143,7 @@ def test_a_commit_is_these_events_in_both_versions(
         (account(False, "takendown"), "account takendown", True, ANN),
         (account(False, "deleted"), "account deleted", True, ANN),
         (account(False, "deactivated"), "account deactivated", False, ""),
+        (account(False, "suspended"), "account suspended", False, ""),
         (b'{"did":"did:plc:ann","time_us":5,"kind":"identity","identity":{}}', "identity", False, ""),
         (b'{"did":"did:plc:ann","time_us":5,"kind":"sneeze"}', "unknown sneeze", True, ""),
         (b'{"$type":"error","error":"ConsumerTooSlow","message":"m"}', "error ConsumerTooSlow", True, ""),
