@@ -194,10 +194,8 @@ class Alerter:
     async def _explained(self, feed: Feed, alert: dict[str, object]) -> dict[str, object]:
         if not alert["entered"]:
             return alert
-        entity = entities.parse(str(alert["entity"]))
-        # An account's scores are where the account is, in whichever scope.
-        placed = entity.id if entity.type == "account" else str(alert["entity"])
-        (partition,) = partitions_of([placed.encode()], self.app.settings.partitions).tolist()
+        placed = entities.placed_by(str(alert["entity"])).encode()
+        (partition,) = partitions_of([placed], self.app.settings.partitions).tolist()
         key = f"{self.app.settings.redis_prefix}changes:{partition}"
         client: Any = feed.client
         entries = await client.xrevrange(key, count=CHANGES_LOOKED_AT)

@@ -182,17 +182,22 @@ class Publisher:
         return kept
 
     async def _erase(self, writer: Writer) -> None:
-        """Take who is forgotten out of the change feeds.
+        """Take who is forgotten out of the change feeds and the reasons.
 
         Also of partitions that are another worker's by now: this one may have written after that had looked through them.
         """
         forgotten = self.app.control.forgotten
-        for p in sorted(self.app.owned | self._written_as.keys()) if forgotten else ():
-            if self._erased.get(p) != forgotten.fingerprint:
-                is_unaware = self._written_as.get(p, forgotten.fingerprint) != forgotten.fingerprint
-                await writer.eraser.erase_changes(p, forgotten, is_unaware=is_unaware)
-                self._erased[p] = forgotten.fingerprint
-                self._written_as.pop(p, None)
+        fingerprint = forgotten.fingerprint
+        due = {
+            p: self._written_as.get(p, fingerprint) != fingerprint
+            for p in sorted(self.app.owned | self._written_as.keys())
+            if forgotten and self._erased.get(p) != fingerprint
+        }
+        if due:
+            await writer.eraser.erase_changes(due, forgotten)
+        for p in due:
+            self._erased[p] = fingerprint
+            self._written_as.pop(p, None)
 
     def _may_commit(self, partition: int, upto: int) -> None:
         """Allow the commit of what is written, as far as its alerts are, too."""

@@ -74,6 +74,19 @@ def parse(name: str) -> Entity:
     return Entity(kind, id_of(name), scope or None)
 
 
+def placed_by(name: str) -> str:
+    """Return the text whose hash says in which partition an entity is: an account's are all where its own events are.
+
+    >>> placed_by("account:user%40host@topic:ai"), placed_by("topic:ai")
+    ('user@host', 'topic:ai')
+
+    Raises:
+        ValueError: the name has no type.
+    """
+    entity = parse(name)
+    return entity.id if entity.type == "account" else name
+
+
 def board_scope(entity: Entity) -> str:
     """Return the scope of the leaderboard an entity stands on: `all`, `topics`, `campaigns`, or its own scope."""
     if entity.scope:

@@ -5,10 +5,15 @@ Scores, boards and histories go by the tombstones of their entities, as when the
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
+import numpy as np
 import orjson
 
+from streams import entities
+from streams.columns.placement import partitions_of
 from streams.settings import Settings
 from streams.tables.forgotten import Forgotten
 
@@ -19,37 +24,39 @@ class Eraser:
     """Looks through streams and keys. Every call may be repeated.
 
     Args:
-        settings: the prefix of keys.
+        settings: the prefix of keys, and the number of partitions.
         client: for asyncio; replies are bytes.
     """
 
     def __init__(self, settings: Settings, client: Any) -> None:
-        self._prefix, self._client = settings.redis_prefix, client
+        self._prefix, self._partitions, self._client = settings.redis_prefix, settings.partitions, client
 
-    async def erase_changes(self, partition: int, forgotten: Forgotten, *, is_unaware: bool) -> None:
-        """Take them out of the change feed of a partition, unless that was done since the last of them was forgotten.
+    async def erase_changes(self, partitions: Mapping[int, bool], forgotten: Forgotten) -> None:
+        """Take them out of the change feeds of partitions, and out of why the scores of their entities moved.
 
         Args:
-            partition: whose.
+            partitions: whose. With True it is done in any case, since who calls wrote to it without knowing of them; else only
+                if it wasn't done since the last of them was forgotten.
             forgotten: who.
-            is_unaware: who calls wrote to it without knowing of them, so it is done in any case.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
         """
-        done = f"{self._prefix}forgotten"
-        if not is_unaware and await self._client.hget(done, str(partition)) == forgotten.fingerprint.encode():
+        done, fingerprint = f"{self._prefix}forgotten", forgotten.fingerprint
+        due = [p for p, must in partitions.items() if must or await self._client.hget(done, str(p)) != fingerprint.encode()]
+        if not due:
             return
-        await self._erase(f"{self._prefix}changes:{partition}", forgotten)
-        await self._client.hset(done, mapping={str(partition): forgotten.fingerprint})
+        for p in due:
+            await self._erase(f"{self._prefix}changes:{p}", forgotten)
+        await self._erase_reasons(due, forgotten)
+        await self._client.hset(done, mapping={str(p): fingerprint for p in due})
 
     async def erase_alerts(self, forgotten: Forgotten) -> None:
         """Take them out of the alert feed, what webhooks didn't take, what is remembered of alerts, and the hidden accounts."""
         for stream in ("alerts", "alerts:undelivered"):
             await self._erase(self._prefix + stream, forgotten)
         held = f"{self._prefix}alerts:held:"
-        escaped = "".join("\\" + c if c in "*?[]\\" else c for c in held)
-        async for key in self._client.scan_iter(match=escaped + "*", count=1000):
+        async for key in self._keys(held):
             if forgotten.has(key.removeprefix(held.encode()).partition(b":")[2]):
                 await self._client.delete(key)
 
@@ -57,6 +64,39 @@ class Eraser:
         for account in await self._client.smembers(hidden):
             if forgotten.has_account(account.decode()):
                 await self._client.srem(hidden, account)
+
+    async def _erase_reasons(self, partitions: Collection[int], forgotten: Forgotten) -> None:
+        """Look through the reasons of all entities of partitions: nobody knows in which of them somebody is named."""
+        begin, page = f"{self._prefix}why:".encode(), list[bytes]()
+        async for key in self._keys(begin.decode()):
+            page.append(key)
+            if len(page) == _PAGE:
+                await self._erase_reasons_of(page, begin, partitions, forgotten)
+                page = []
+        await self._erase_reasons_of(page, begin, partitions, forgotten)
+
+    async def _erase_reasons_of(
+        self, keys: Sequence[bytes], begin: bytes, partitions: Collection[int], forgotten: Forgotten
+    ) -> None:
+        placed = [entities.placed_by(key.removeprefix(begin).decode()).encode() for key in keys]
+        mine = np.isin(partitions_of(placed, self._partitions), list(partitions)).tolist()
+        keys = [*compress(keys, mine)]
+        if not keys:
+            return
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.lrange(key, 0, -1)
+            found = await pipeline.execute()
+        for key, statements in zip(keys, found, strict=True):
+            for statement in statements:
+                if forgotten.is_named_in(orjson.loads(statement)):
+                    await self._client.lrem(key, 0, statement)
+
+    def _keys(self, begin: str) -> AsyncIterator[bytes]:
+        """Return the keys that begin so, some of them perhaps several times."""
+        escaped = "".join("\\" + c if c in "*?[]\\" else c for c in begin)
+        keys: AsyncIterator[bytes] = self._client.scan_iter(match=escaped + "*", count=1000)
+        return keys
 
     async def _erase(self, stream: str, forgotten: Forgotten) -> None:
         position = "-"

@@ -55,6 +55,9 @@ class _Pipeline:
     def set(self, key: str, value: Any) -> None:
         self._commands.append(("set", key, value))
 
+    def lrange(self, key: bytes, first: int, last: int) -> None:
+        self._commands.append(("lrange", as_text(key), first, last))
+
     async def execute(self) -> list[Any]:
         return await self._client.run(self._commands)
 
@@ -116,6 +119,9 @@ class Client:
 
     async def xdel(self, key: str, *entries: bytes) -> Any:
         return (await self.run([("xdel", key, *entries)]))[0]
+
+    async def lrem(self, key: bytes, count: int, value: bytes) -> Any:
+        return (await self.run([("lrem", as_text(key), count, value)]))[0]
 
     async def scan_iter(self, match: str, count: int) -> AsyncIterator[bytes]:
         for key in (await self.run([("keys", match)]))[0]:

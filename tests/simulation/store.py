@@ -171,6 +171,20 @@ class Store:
         self.data[key][int(place)] = value
         return "OK"
 
+    def _lrange(self, key: str, first: Any, last: Any) -> list[bytes]:
+        assert (first, last) == (0, -1)
+        return [value.encode() for value in self.data.get(key, [])]
+
+    def _lrem(self, key: str, count: Any, value: Any) -> int:
+        assert count == 0
+        held = self.data.get(key, [])
+        kept = [one for one in held if one != as_text(value)]
+        if kept:
+            self.data[key] = kept
+        else:
+            self.data.pop(key, None)
+        return len(held) - len(kept)
+
     def _ltrim(self, key: str, first: Any, last: Any) -> str:
         self.data[key] = self.data[key][int(first) : int(last) + 1]
         return "OK"
