@@ -113,11 +113,13 @@ def _rounded(row: Rows, points: Floats, before: Floats, after: Floats) -> Floats
         after: the score of each row.
     """
     first = run_starts(row)
-    last = np.append(first[1:], len(row)) - 1
+    place = np.arange(len(row))
+    # The last that is worth a unit takes the rounding of what is stored; if none is, the first does.
+    last = np.maximum.reduceat(np.where(np.abs(points) >= 1 / DECIMALS, place, first[row]), first)
     running = points.cumsum()
     running += (before - (running[first] - points[first]))[row]
     bounds = np.rint(running * DECIMALS)
-    bounds[last] = np.rint(after * DECIMALS)
+    bounds[place >= last[row]] = np.rint(after * DECIMALS)[row][place >= last[row]]
     units: Floats = bounds.copy()
     units[1:] -= bounds[:-1]
     units[first] = bounds[first] - np.rint(before * DECIMALS)
