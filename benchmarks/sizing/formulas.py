@@ -10,6 +10,7 @@ from streams.events.duplicates import BLOCK, BLOCKS
 
 BUSY_RATIO = 0.6  # of a core, at most: the rest is for peaks, and for catching up after a failure
 RETENTION_S = 7 * 86_400.0  # of input and engagements
+DIRTY_RATIO = 0.2  # of a compacted topic may be overwritten records
 GRACE_S = 3_600.0  # how long a changelog keeps what is overwritten, at least
 CHANGES_KEPT = 100_000  # CLOUTSTREAM_CHANGES_MAXLEN, per partition
 Values = Mapping[str, float]
@@ -54,9 +55,9 @@ def needed(c: Values, load: Load) -> Need:
     partitions = 8 * math.ceil(1.5 * workers / 8)  # half as many again: room to grow, since it can't be changed
     rows = 2 * load.accounts  # one as an actor, one as an author
     ids = min(load.events_per_s * RETENTION_S, partitions * BLOCK * BLOCKS)
-    written = load.events_per_s * sum(c[f"{topic}_written_bytes"] for topic in ("entities", "actors", "scores"))
+    written = load.events_per_s * sum(c[f"{topic}_bytes"] for topic in ("entities", "actors", "scores"))
     streamed = load.events_per_s * (c["input_bytes"] + c["engagements_bytes"])
-    kept = load.accounts * sum(c[f"{topic}_kept_bytes"] for topic in ("entities", "actors", "scores"))
+    kept = load.accounts * sum(c[f"{topic}_row_bytes"] for topic in ("entities", "actors", "scores")) / (1 - DIRTY_RATIO)
     return Need(
         worker_cores=cores["worker"],
         workers=workers,
