@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from benchmarks.child import Child, child
 from benchmarks.run import Figures, Run, say
 from benchmarks.scaling import events, redis_memory
 from benchmarks.scaling.drained import drained
-from benchmarks.scaling.site import Workers, kept_bytes, site, workers
+from benchmarks.scaling.site import Workers, kept_bytes, row_topics, site, workers
 from benchmarks.scaling.steady import steady
 from benchmarks.servers import Servers, preload
 from streams.errors import CloutstreamError
@@ -46,8 +46,17 @@ def measure(run: Run, count: int) -> Iterator[Figures]:
             yield {"name": "recovery", "accounts": accounts, **_recovered(at, worker, accounts)}
             again = Workers({"worker-0": worker.pid}, worker.check)
             emptied = drained(at, again, backlog, LIMIT_S)
+            before = kept_bytes(at.settings)
             late = steady(at, again, accounts, run.is_quick)
-        yield {"name": "accounts", "accounts": accounts, **emptied, **late}
+            written = _written(at.settings, before, late["steady_events"])
+        yield {"name": "accounts", "accounts": accounts, **emptied, **late, **written}
+
+
+def _written(s: Settings, before: Mapping[str, int], count: int) -> Figures:
+    """Return by how many bytes Kafka's topics have grown since `before` for each of `count` events."""
+    now = kept_bytes(s)
+    topics = {"input": s.topic_names[0], "engagements": s.engagements_topic, **row_topics(s)}
+    return {f"{name}_written_bytes_per_event": (now[topic] - before[topic]) / count for name, topic in topics.items()}
 
 
 def _recovered(at: Servers, worker: Child, accounts: int) -> Figures:

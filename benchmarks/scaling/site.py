@@ -60,6 +60,11 @@ def workers(settings: Settings, count: int) -> Iterator[Workers]:
         yield Workers({f"worker-{i}": worker.pid for i, worker in enumerate(running)}, check)
 
 
+def row_topics(settings: Settings) -> dict[str, str]:
+    """Return the topics that hold rows, by what of."""
+    return {"entities": settings.entities_changelog, "actors": settings.actors_changelog, "scores": settings.scores_topic}
+
+
 def kept_bytes(settings: Settings) -> dict[str, int]:
     """Return topic -> bytes of its records on the broker's disk, as the broker says."""
     with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):

@@ -38,6 +38,7 @@ def steady(at: Servers, running: Workers, accounts: int, is_quick: bool) -> Figu
             check_kept_up(sent, RATE_PER_S)
     p50_ms, p99_ms = np.percentile(late_ms, [50, 99])
     return {
+        "steady_events": sent["sent"],
         "steady_events_per_second": sent["sent"] / sent["seconds"],
         "probes": len(late_ms),
         "p50_ms": float(p50_ms),

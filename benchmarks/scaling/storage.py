@@ -1,4 +1,4 @@
-"""What Kafka holds: bytes per event and per row on the broker's disk, before compaction and after.
+"""What a row takes in Kafka once its topic is compacted, on the broker's disk.
 
 The broker compacts at once here: small segments, no grace, so that minutes show what hours leave at work.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from benchmarks.run import Deadline, Figures, Run, say
 from benchmarks.scaling import events
 from benchmarks.scaling.drained import drained
-from benchmarks.scaling.site import kept_bytes, site, workers
+from benchmarks.scaling.site import kept_bytes, row_topics, site, workers
 from benchmarks.servers import Servers, preload
 from streams.kafka.topics import end_offsets, read_topic
 from streams.tables.marker import MARKER_KEY
@@ -26,47 +26,19 @@ AT_ONCE = {"segment.bytes": str(SEGMENT_BYTES), "min.compaction.lag.ms": "0", "m
 
 
 def measure(run: Run) -> Iterator[Figures]:
-    """Measure events evenly over accounts, several by each and for each."""
+    """Measure the rows of accounts with several events each."""
     accounts = QUICK_ACCOUNTS if run.is_quick else ACCOUNTS
-    count = accounts * ROUNDS
     with site(PARTITIONS, BROKER, AT_ONCE) as at:
-        s = at.settings
-        with workers(s, 1) as running:
+        with workers(at.settings, 1) as running:
             for number in range(ROUNDS):
-                preload(s, events.drawn(accounts, accounts, time.time(), seed=number))
+                preload(at.settings, events.drawn(accounts, accounts, time.time(), seed=number))
                 drained(at, running, accounts, LIMIT_S)
-        written = _records(at)
-        before = kept_bytes(s)
         say("waiting for the broker to compact")
-        after = _compacted(at)
-        yield {
-            "name": "kafka_events",
-            "events": count,
-            "accounts": accounts,
-            "input_bytes_per_event": before[s.topic_names[0]] / count,
-            "engagements_bytes_per_event": before[s.engagements_topic] / count,
-        }
-        for name, topic in (("entities", s.entities_changelog), ("actors", s.actors_changelog), ("scores", s.scores_topic)):
-            yield {"name": "kafka_rows", "topic": name, **_rows(at, topic), "records_written": written[topic],
-                   "bytes_before": before[topic], "bytes_after": after[topic]}  # fmt: skip
-
-
-def _records(at: Servers) -> dict[str, int]:
-    s = at.settings
-    return {topic: sum(end_offsets(s, topic).values()) for topic in (s.entities_changelog, s.actors_changelog, s.scores_topic)}
-
-
-def _rows(at: Servers, topic: str) -> Figures:
-    """Return how many keys a topic has and the bytes of the last record of each; what isn't a row begins with a zero byte."""
-    last: dict[tuple[int, bytes], int] = {}
-    records = 0
-    for record in read_topic(at.settings, topic):
-        key = record.key or b""
-        last[record.partition, key] = len(key) + len(record.value or b"")
-        records += 1
-    rows = [size for (_, key), size in last.items() if not key.startswith(MARKER_KEY[:1])]
-    other = sum(last.values()) - sum(rows)
-    return {"rows": len(rows), "row_bytes": sum(rows) / len(rows), "other_bytes": other, "records_left": records}
+        held = _compacted(at)
+        for name, topic in row_topics(at.settings).items():
+            written = sum(end_offsets(at.settings, topic).values())
+            rows = _rows(at, topic, held[topic])
+            yield {"name": "kafka_rows", "topic": name, "events": accounts * ROUNDS, "records_written": written, **rows}
 
 
 def _compacted(at: Servers) -> dict[str, int]:
@@ -80,3 +52,27 @@ def _compacted(at: Servers) -> dict[str, int]:
         if found != held:
             held, since_s = found, time.monotonic()
     return held
+
+
+def _rows(at: Servers, topic: str, held_bytes: int) -> Figures:
+    """Return what the records of a topic are, and what one of a row takes on disk; what isn't a row begins with a zero byte."""
+    keys: set[tuple[int, bytes]] = set()
+    others: dict[tuple[int, bytes], int] = {}
+    rows, row_bytes, other_bytes = 0, 0, 0
+    for record in read_topic(at.settings, topic):
+        key = record.key or b""
+        size = len(key) + len(record.value or b"")
+        if key.startswith(MARKER_KEY[:1]):
+            others[record.partition, key] = size
+            other_bytes += size
+        else:
+            keys.add((record.partition, key))
+            rows, row_bytes = rows + 1, row_bytes + size
+    disk_ratio = held_bytes / (row_bytes + other_bytes)
+    return {
+        "bytes": held_bytes,
+        "rows": len(keys),
+        "records_of_rows": rows,
+        "bytes_per_record": row_bytes * disk_ratio / rows,
+        "other_bytes": sum(others.values()) * disk_ratio,  # markers, and ids of events
+    }

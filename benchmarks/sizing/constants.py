@@ -83,17 +83,14 @@ def constants(lines: Sequence[Figures]) -> dict[str, Constant]:
     held = line(lines, "redis", BIG)
     take("redis_bytes", "bytes", "Redis memory of an account", held, _of("bytes_per_account"))
     take("change_bytes", "bytes", "Redis memory of a change in the streams", held, lambda f: f["changes_mb"] * 1e6 / f["changes"])
-    event = line(lines, "kafka_events", "kafka")
-    take("input_bytes", "bytes", "Kafka: an event in the input", event, _of("input_bytes_per_event"))
-    take("engagements_bytes", "bytes", "Kafka: what an event is in the engagements", event, _of("engagements_bytes_per_event"))
+    steady = line(lines, "accounts", BIG)
+    for name, what in WRITTEN.items():
+        take(f"{name}_bytes", "bytes", f"Kafka: an event {what}", steady, _of(f"{name}_written_bytes_per_event"))
     for topic in ("entities", "actors", "scores"):
         rows = line(lines, "kafka_rows", "kafka", topic=topic)
-        take(f"{topic}_written_bytes", "bytes", f"Kafka: a record of {topic}, when written", rows,
-             lambda f: (f["bytes_before"] - f["other_bytes"]) / f["records_written"])  # fmt: skip
-        take(f"{topic}_kept_bytes", "bytes", f"Kafka: a row of {topic}, after compaction", rows,
-             lambda f: (f["bytes_after"] - f["other_bytes"]) / f["rows"])  # fmt: skip
+        take(f"{topic}_row_bytes", "bytes", f"Kafka: a row of {topic} in a compacted topic", rows, _of("bytes_per_record"))
     rows = line(lines, "kafka_rows", "kafka", topic="actors")
-    take("kafka_id_bytes", "bytes", "Kafka: a remembered event id", rows, lambda f: f["other_bytes"] / event["events"])
+    take("kafka_id_bytes", "bytes", "Kafka: a remembered event id", rows, lambda f: f["other_bytes"] / f["events"])
     back = line(lines, "recovery", BIG)
     take("recovered_rows", "rows/s", "recovery of a worker, rows of both tables", back, lambda f: f["rows"] / f["seconds"])
     if odd := [name for name, each in found.items() if not (math.isfinite(each.value) and each.value > 0)]:
@@ -101,6 +98,14 @@ def constants(lines: Sequence[Figures]) -> dict[str, Constant]:
     return found
 
 
+# What an event becomes in each topic; changelogs and scores are compacted later.
+WRITTEN = {
+    "input": "in the input",
+    "engagements": "in the engagements",
+    "entities": "in the changelog of entities, before compaction",
+    "actors": "in the changelog of actors with its id, before compaction",
+    "scores": "in the scores, before compaction",
+}
 TITLES = {"worker": "the worker", "broker": "the broker", "redis": "Redis"}
 
 

@@ -1,4 +1,4 @@
-"""How much a deployment needs, from the measured constants: numbers of a load in, numbers of machines out."""
+"""How much a deployment needs, from the measured constants and the settings as they come: a load in, machines out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streams.events.duplicates import BLOCK, BLOCKS
+from streams.kafka.topics import topic_specs
+from streams.settings import Settings
 
 BUSY_RATIO = 0.6  # of a core, at most: the rest is for peaks, and for catching up after a failure
-RETENTION_S = 7 * 86_400.0  # of input and engagements
-GRACE_S = 3_600.0  # how long a changelog keeps what is overwritten, at least
-CHANGES_KEPT = 100_000  # CLOUTSTREAM_CHANGES_MAXLEN, per partition
+_SETTINGS = Settings()
+_TOPICS = {spec.name: spec.configs for spec in topic_specs(_SETTINGS)}
+RETENTION_S = int(_TOPICS[_SETTINGS.input_topics]["retention.ms"]) / 1000  # of input and engagements
+GRACE_S = int(_TOPICS[_SETTINGS.entities_changelog]["min.compaction.lag.ms"]) / 1000  # a changelog keeps all for that long
+DIRTY_RATIO = float(_TOPICS[_SETTINGS.entities_changelog]["min.cleanable.dirty.ratio"])  # of it may be overwritten records
+CHANGES_KEPT = _SETTINGS.changes_maxlen  # per partition
 Values = Mapping[str, float]
 
 
@@ -54,9 +59,9 @@ def needed(c: Values, load: Load) -> Need:
     partitions = 8 * math.ceil(1.5 * workers / 8)  # half as many again: room to grow, since it can't be changed
     rows = 2 * load.accounts  # one as an actor, one as an author
     ids = min(load.events_per_s * RETENTION_S, partitions * BLOCK * BLOCKS)
-    written = load.events_per_s * sum(c[f"{topic}_written_bytes"] for topic in ("entities", "actors", "scores"))
+    written = load.events_per_s * sum(c[f"{topic}_bytes"] for topic in ("entities", "actors", "scores"))
     streamed = load.events_per_s * (c["input_bytes"] + c["engagements_bytes"])
-    kept = load.accounts * sum(c[f"{topic}_kept_bytes"] for topic in ("entities", "actors", "scores"))
+    kept = load.accounts * sum(c[f"{topic}_row_bytes"] for topic in ("entities", "actors", "scores")) / (1 - DIRTY_RATIO)
     return Need(
         worker_cores=cores["worker"],
         workers=workers,

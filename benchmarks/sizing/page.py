@@ -8,7 +8,7 @@ from string import Template
 
 from benchmarks.run import Figures
 from benchmarks.sizing.constants import MissingLine, constants
-from benchmarks.sizing.formulas import BUSY_RATIO, CHANGES_KEPT, GRACE_S, RETENTION_S, Load, Need, needed
+from benchmarks.sizing.formulas import BUSY_RATIO, CHANGES_KEPT, DIRTY_RATIO, GRACE_S, RETENTION_S, Load, Need, needed
 from benchmarks.sizing.series import tables
 from benchmarks.sizing.tables import number, size, table
 from streams.events.duplicates import BLOCK, BLOCKS
@@ -51,6 +51,7 @@ def page(lines: Sequence[Figures]) -> str:
         largest_accounts=number(largest["accounts"]),
         busy_percent=f"{BUSY_RATIO:.0%}",
         retention_days=number(RETENTION_S / 86_400),
+        dirty_percent=f"{DIRTY_RATIO:.0%}",
         grace_hours=number(GRACE_S / 3_600),
         changes_kept=number(CHANGES_KEPT),
         ids_per_partition=f"{BLOCK * BLOCKS:,}",

@@ -25,7 +25,7 @@ from streams.events.decode import decode_events
 from streams.replay.readers import Records
 
 END_S = 1_700_000_000.0
-EVENT_BYTES = {"input_bytes_per_event": 100.0, "engagements_bytes_per_event": 60.0}
+EVENT_BYTES = {"input": 100.0, "engagements": 60.0, "entities": 300.0, "actors": 250.0, "scores": 350.0}
 
 
 def values_of(blocks: Any) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def lines() -> list[Figures]:
         },
     ]
     for topic in ("entities", "actors", "scores"):
-        sizes = {"bytes_before": 3_100, "records_written": 10, "bytes_after": 1_100, "other_bytes": 100, "rows": 5}
+        sizes = {"events": 10, "bytes_per_record": 200.0, "other_bytes": 100}
         found.append({"name": "kafka_rows", "point": "kafka", "topic": topic, **sizes})
     for accounts in (10_000, 100_000, 1_000_000, 5_000_000):
         point = f"accounts-{accounts}"
@@ -108,7 +108,9 @@ def lines() -> list[Figures]:
         found.append(
             {"name": "recovery", "point": point, "rows": 2 * accounts, "records": 3 * accounts, "seconds": accounts / 1e5}
         )
-        found.append(drain(point, "accounts", accounts=accounts, events=1_000, worker_peak_rss_mb=100 + accounts / 2_500))
+        written = {f"{name}_written_bytes_per_event": size for name, size in EVENT_BYTES.items()}
+        more = {"accounts": accounts, "events": 1_000, "worker_peak_rss_mb": 100 + accounts / 2_500}
+        found.append(drain(point, "accounts", **more, **written))
     for partitions, workers in ((1, 1), (8, 1), (8, 2)):
         point = f"partitions-{partitions}-workers-{workers}"
         found.append(drain(point, "partitions", partitions=partitions, workers=workers, worker_cpu_us_per_event=12.0))
@@ -129,7 +131,8 @@ def test_a_constant_that_was_not_measured_says_what_to_run() -> None:
 
 
 def test_of_a_point_measured_twice_the_last_counts() -> None:
-    again = drain("accounts-1000000", "accounts", accounts=1_000_000, worker_cpu_us_per_event=25.0)
+    found = next(line for line in lines() if (line["point"], line["name"]) == ("accounts-1000000", "accounts"))
+    again = {**found, "worker_cpu_us_per_event": 25.0}
     assert constants([*lines(), again])["even_worker_us"].value == 25.0
 
 
@@ -145,7 +148,7 @@ def test_needs_follow_from_the_constants() -> None:
     assert need.worker_memory_bytes == pytest.approx(104e6 + 1e6 * (203 + 150) + 8 * 2**21 * 50)
     assert need.redis_memory_bytes == pytest.approx(1e6 * 900 + 8 * 100_000 * 400)
     ids = 8 * 2**21 * 10
-    assert need.kafka_bytes == pytest.approx(3 * (30_000 * 160 * 7 * 86_400 + 1e6 * 3 * 200 + ids + 30_000 * 3 * 300 * 3_600))
+    assert need.kafka_bytes == pytest.approx(3 * (30_000 * 160 * 7 * 86_400 + 1e6 * 600 / 0.8 + ids + 30_000 * 900 * 3_600))
     assert need.recovery_s == pytest.approx(2e6 / 200_000)
 
 
