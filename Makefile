@@ -12,10 +12,10 @@ INSTALLED := $(VENV)/.installed
 # The oldest Python supported, where there is one: what passes there passes on newer ones.
 PYTHON := $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo test test-kafka test-kafka-1 test-kafka-3 faults fuzz check bench bench-peers clean
+.PHONY: help setup demo test test-kafka test-kafka-1 test-kafka-3 faults fuzz check bench bench-peers bench-scaling clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the project, the embedded servers and the tools
 
@@ -53,6 +53,10 @@ bench: $(INSTALLED) ## measure; one JSON line a figure
 
 bench-peers: $(INSTALLED) ## the same job on other systems too: an hour or two; needs Java 17, Maven, redis-server, 10 GB of disk
 	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-scaling: $(INSTALLED) ## how speed and size scale, and docs/sizing.md made of that: half an hour; needs the same
+	$(BIN)/python -m benchmarks.scaling > docs/sizing.jsonl
+	$(BIN)/python -m benchmarks.sizing docs/sizing.jsonl
 
 clean: ## remove .venv and everything generated
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .services .peers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,11 +18,12 @@ import redis
 from agents.host import Host
 from streams import entities
 from streams.alerts.judging import Alert, judge
-from streams.alerts.places import Place, explained, looked
+from streams.alerts.places import Place, explained, looked, without
 from streams.alerts.rules import Rule
 from streams.columns.placement import partitions_of
 from streams.reader.scale import influence, score_of
 from streams.redis.feed import Feed
+from streams.tables import reasons
 from streams.tables.score_records import ScoreRecord
 
 _log = logging.getLogger("cloutstream")
@@ -44,6 +46,7 @@ class Alerter:
         self._reached: set[str] = set()  # goals that Redis was told of, since the rules last changed
         self._work = asyncio.Event()
         self._looked_at_s = 0.0
+        self._erased = ""  # whose alerts were taken out, as a fingerprint
 
     def take(self, partition: int, key: bytes, offset: int, record: ScoreRecord) -> None:
         """Take a score record that the publisher took; it is judged at once when the rules are known."""
@@ -112,6 +115,7 @@ class Alerter:
         self._work.clear()
         for p in sorted(self.app.owned.intersection(self._unwritten)):
             await self._write(feed, p)
+        await self._erase(feed)
         now_s = self.app.clock.monotonic()
         # One worker looks: who has the first partition.
         if 0 in self.app.owned and now_s - self._looked_at_s >= LOOK_INTERVAL_S:
@@ -127,13 +131,35 @@ class Alerter:
         queue = self._unwritten[partition]
         while queue:
             part = [queue[i][1] for i in range(min(len(queue), MOST_PER_WRITE))]
-            written = await feed.write(part)
+            written = await feed.write(self._named_out(part))
             self.app.counters.alerts += written
             self._reached.update(alert.id for alert in part if not alert.kept_s)
             for _ in part:
                 queue.popleft()
         if self._unwritten.get(partition) is queue:
             del self._unwritten[partition]
+
+    def _named_out(self, alerts: list[Alert]) -> list[Alert]:
+        """Return alerts that are of nobody forgotten, and name none."""
+        forgotten = self.app.control.forgotten
+        if not forgotten:
+            return alerts
+        kept = []
+        for alert in alerts:
+            if not forgotten.has(alert.entity.encode()):
+                kept.append(replace(alert, body=orjson.dumps(self._without_causes(orjson.loads(alert.body)))))
+        return kept
+
+    def _without_causes(self, alert: dict[str, Any]) -> dict[str, Any]:
+        """Return an alert in whose causes somebody forgotten counts among the others."""
+        return {**alert, "causes": reasons.without(alert["causes"], self.app.control.forgotten.has_account)}
+
+    async def _erase(self, feed: Feed) -> None:
+        """Take who is forgotten out of the alerts there are. Each worker does: one may hear of it later and have written more."""
+        forgotten = self.app.control.forgotten
+        if forgotten.fingerprint != self._erased:
+            await feed.eraser.erase_alerts(forgotten)
+            self._erased = forgotten.fingerprint
 
     async def _look(self, feed: Feed, rule: Rule) -> None:
         """Say who entered or left the first places of a board, unless another worker just did or a rebuild is under way."""
@@ -145,10 +171,15 @@ class Alerter:
         now_s = await self._now(feed)
         board = await client.zrange(f"{s.redis_prefix}board:{rule.scope}:standing", 0, rule.n - 1, desc=True, withscores=True)
         places = [Place(member.decode(), round(score_of(influence(key, now_s, s.half_life_slow_s)), 4)) for member, key in board]
-        found = looked(rule, before, places, now_s)
+        is_gone = self.app.control.forgotten.has_account if rule.scope not in ("topics", "campaigns") else lambda _: False
+        places = [place for place in places if not is_gone(place.member)]
+        known = without(before, is_gone)
+        found = looked(rule, known, places, now_s)
         if found is None:
+            if known != before:
+                await feed.take_top(rule.id, before, known, [])
             return
-        alerts = [await self._explained(feed, alert) for alert in found.alerts.values()]
+        alerts = [self._without_causes(await self._explained(feed, alert)) for alert in found.alerts.values()]
         if await feed.take_top(rule.id, before, found.taken, [orjson.dumps(alert) for alert in alerts]):
             self.app.counters.alerts += len(alerts)
 

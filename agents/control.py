@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streams.alerts.rules import Rules
 from streams.control.state import ControlState
 from streams.intake.campaigns import Watchlist
+from streams.tables.forgotten import NOBODY, Forgotten
 
 if TYPE_CHECKING:
     from agents.host import Host
@@ -21,7 +22,7 @@ class Control:
     def __init__(self) -> None:
         self.state = ControlState()
         self.is_waited_for = False
-        self._watchlist, self._rules, self._of = Watchlist(), Rules({}), 0
+        self._watchlist, self._rules, self._forgotten, self._of = Watchlist(), Rules({}), NOBODY, 0
 
     @property
     def takes_until_ms(self) -> float:
@@ -40,9 +41,18 @@ class Control:
         self._lay_out()
         return self._rules
 
+    @property
+    def forgotten(self) -> Forgotten:
+        """Who is forgotten as is known now; the same object until somebody else is."""
+        self._lay_out()
+        return self._forgotten
+
     def _lay_out(self) -> None:
         if self._of != self.state.revision:
             self._watchlist, self._rules, self._of = Watchlist(self.state.campaigns), self.state.rules, self.state.revision
+            forgotten = Forgotten(self.state.forgotten)
+            if forgotten.fingerprint != self._forgotten.fingerprint:
+                self._forgotten = forgotten
 
 
 def add_control(app: Host) -> None:

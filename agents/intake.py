@@ -62,7 +62,10 @@ class Intake:
                 return False
             # No await between these two: whoever flushes must see a round as open as soon as its events are in the rows.
             try:
-                taken = take(batch, self.app.actor_rows, self.app.entity_rows, self.app.settings, self.app.control.campaigns)
+                control = self.app.control
+                taken = take(
+                    batch, self.app.actor_rows, self.app.entity_rows, self.app.settings, control.campaigns, control.forgotten
+                )
             except Exception as e:
                 fatal("taking " + ", ".join(f"{c.topic}[{c.partition}]@{c.offsets[0]}" for c in batch) + " failed", e)
             self._round = asyncio.create_task(self._send(taken, previous))
@@ -124,6 +127,7 @@ class Intake:
                 await asyncio.shield(self._round)
             # No await from here to the snapshot: it must be of rounds that are acknowledged, and of partitions still here.
             partitions = [p for p in partitions if self.app.holds(p)]
+            table.forget(self.app.control.forgotten)
             dirty = _dirty(table, partitions, self.app.settings.expire_after_s)
             actors = self.app.actors
             snapshots = [_Snapshot(actors.partition(p), table.inputs(p), *dirty.get(p, ([], []))) for p in partitions]
@@ -161,19 +165,20 @@ class _Snapshot:
 def _dirty(
     table: ActorRows, partitions: Collection[int], expire_after_s: float
 ) -> dict[int, tuple[list[bytes], list[bytes | None]]]:
-    """Return the records of touched rows by partition, and mark them clean; and tombstones of actors long gone."""
+    """Return the records of touched rows by partition, and mark them clean; and tombstones of actors forgotten or long gone."""
+    doomed = table.doomed(partitions)
     rows = table.touched(partitions)
     table.dirty[rows] = False
-    names, values = table.names.get(rows), actor_codec.encode_rows(table, rows)
+    touched, values = table.names.get(rows), actor_codec.encode_rows(table, rows)
     oldest_day = table.latest_day - expire_after_s / DAY_S
     gone = table.expired(EXPIRY_SLICE, partitions, lambda part: table.rows["last_day"][part] < oldest_day)
     records: dict[int, tuple[list[bytes], list[bytes | None]]] = {}
     for p, mine in slices(table.part[rows]).items():
-        records[p] = (names[mine], [*values[mine]])
-    for p, old in gone.items():
+        records[p] = (touched[mine], [*values[mine]])
+    for p, names in (*doomed.items(), *gone.items()):
         keys, tombstones = records.setdefault(p, ([], []))
-        keys += old
-        tombstones += [None] * len(old)
+        keys += names
+        tombstones += [None] * len(names)
     return records
 
 

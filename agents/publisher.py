@@ -49,7 +49,9 @@ class Publisher:
         self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
         self._noted_at = 0.0
         self._counted_rebuild = ""
-        self._told_revision, self._told_at_s = 0, 0.0  # of the control topic: which campaigns Redis was told, and when
+        self._told_revision, self._told_at_s = 0, 0.0  # of the control topic: what of it Redis was told, and when
+        self._told_hidden: frozenset[str] = frozenset()
+        self._erased: dict[int, str] = {}  # by partition: whose changes were taken out, as a fingerprint
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
@@ -111,6 +113,7 @@ class Publisher:
             self.app.redis_is_outdated = False
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
+            self._erased.pop(p, None)
             self._alerter.forget(p)
         # Side by side: while Redis works for one partition the next one's entries are made.
         outcomes = await asyncio.gather(*(self._write(writer, p) for p in sorted(self.app.owned)), return_exceptions=True)
@@ -119,6 +122,7 @@ class Publisher:
                 raise outcome
         if REBUILD in outcomes:
             await self._rebuild(writer)
+        await self._erase(writer)
         if self.app.clock.monotonic() - self._noted_at > NOTE_INTERVAL_S:
             self._noted_at = self.app.clock.monotonic()
             await self._note(writer)
@@ -142,14 +146,15 @@ class Publisher:
             while done < len(records) and outcome != REBUILD:
                 part = records[done : done + SLICE]
                 async with self.app.turns:
-                    items, times = entries(part, self.app.clock.time())
+                    items, times = entries(self._named_out(partition, part), self.app.clock.time())
                 outcome = await writer.write(partition, items)
                 if outcome != REBUILD:
                     done += len(part)
                     written_s = self.app.clock.time()
                     ages_s = written_s - np.array(times)
-                    self._latency_s.append((written_s, ages_s))
-                    self.app.counters.ages.add(ages_s)
+                    if len(ages_s):  # not of tombstones alone
+                        self._latency_s.append((written_s, ages_s))
+                        self.app.counters.ages.add(ages_s)
         finally:
             for key, offset, record in records[done:]:
                 pending.add(key, offset, record)
@@ -157,6 +162,29 @@ class Publisher:
             pending.written = upto
             self._may_commit(partition, upto)
         return outcome
+
+    def _named_out(
+        self, partition: int, records: list[tuple[bytes, int, ScoreRecord | None]]
+    ) -> list[tuple[bytes, int, ScoreRecord | None]]:
+        """Return records that name nobody forgotten; the score of somebody who is, is no more."""
+        forgotten = self.app.control.forgotten
+        if not forgotten:
+            return records
+        kept: list[tuple[bytes, int, ScoreRecord | None]] = []
+        for key, offset, record in records:
+            if record is not None and forgotten.has(key):
+                self._scorer.bury(partition, key)
+                record = None
+            kept.append((key, offset, record and forgotten.named_out(record)))
+        return kept
+
+    async def _erase(self, writer: Writer) -> None:
+        """Take who is forgotten out of the change feeds: after what was written without knowing of it."""
+        forgotten = self.app.control.forgotten
+        for p in sorted(self.app.owned) if forgotten else ():
+            if self._erased.get(p) != forgotten.fingerprint:
+                await writer.eraser.erase_changes(p, forgotten)
+                self._erased[p] = forgotten.fingerprint
 
     def _may_commit(self, partition: int, upto: int) -> None:
         """Allow the commit of what is written, as far as its alerts are, too."""
@@ -186,7 +214,7 @@ class Publisher:
                 await writer.people(self.app.entities.partition(p).people.counts())
                 await writer.rebuilt(p)
                 pending.rebuilt = token
-        await self._tell_campaigns(writer)
+        await self._tell_definitions(writer)
         await writer.finish(f"{self.app.clock.time():.3f}")
 
     async def _note(self, writer: Writer) -> None:
@@ -213,15 +241,19 @@ class Publisher:
             await writer.clock(watermark)
         is_due = self.app.clock.monotonic() - self._told_at_s > TELL_INTERVAL_S
         if is_due or self._told_revision != self.app.control.state.revision:
-            await self._tell_campaigns(writer)
+            await self._tell_definitions(writer)
         if writer.token != LIVE:
             await self._rebuild(writer)
 
-    async def _tell_campaigns(self, writer: Writer) -> None:
+    async def _tell_definitions(self, writer: Writer) -> None:
         """Publish the definitions. Every worker does, all of them and now and then: one that is behind may have told less."""
         state = self.app.control.state
         revision = state.revision
         await writer.campaigns({c.name: orjson.dumps(c.as_dict()).decode() for c in state.campaigns})
+        hidden = state.hidden
+        # Only what this worker knows to have been taken away is shown again: there may be more than it has read of.
+        await writer.hidden(hidden, self._told_hidden - hidden)
+        self._told_hidden = hidden
         self._told_revision, self._told_at_s = revision, self.app.clock.monotonic()
 
     def pending_entities(self) -> int:

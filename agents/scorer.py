@@ -20,6 +20,7 @@ from streams.fatal import fatal
 from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.tables.flush import Flush, flush_pieces
+from streams.tables.forgetting import Walk
 from streams.tables.marker import MARKER_KEY, Marker
 from streams.tables.score_records import ScoreRecord
 from streams.tables.states import EntityState, fold_waiting
@@ -44,6 +45,8 @@ class Scorer:
         self.app = app
         self.publish: Publish = lambda *_: None  # told of scores that the broker has
         self._marked_at_s: dict[int, float] = {}
+        self._walk = Walk(app.entity_rows)
+        self._to_bury: dict[int, set[bytes]] = {}
         self.durable_offset: dict[int, int] = {}  # next engagements offset whose effects are durable, for Redis
 
     async def take(self, content: Range) -> None:
@@ -83,10 +86,13 @@ class Scorer:
             partitions = [p for p in partitions if self.app.holds(p)]
             states = {p: self.app.entities.partition(p) for p in partitions}
             fold_waiting(states.values())
+            table.forget(self.app.control.forgotten)
+            self._walk.step(states, now_s)
+            buried = self._buried(partitions)
             markers = {p: table.log(p).copy() for p in partitions}
             pieces = flush_pieces(table, list(partitions))
             piece: Flush | None = next(pieces)
-            gone = table.expired(EXPIRY_SLICE, partitions, self._is_old)
+            gone = joined_lists(buried, table.expired(EXPIRY_SLICE, partitions, self._is_old))
         while piece is not None:
             sending = asyncio.create_task(self._send(piece, gone, states))
             async with self.app.turns:
@@ -97,6 +103,15 @@ class Scorer:
             await sending
         if self._are_held(states):
             await asyncio.gather(*(self._mark(p, marker, states[p], now_s) for p, marker in markers.items()))
+
+    def bury(self, partition: int, key: bytes) -> None:
+        """Have a tombstone written for an entity of somebody forgotten, whose score was met after that."""
+        self._to_bury.setdefault(partition, set()).add(key)
+
+    def _buried(self, partitions: Collection[int]) -> dict[int, list[bytes]]:
+        """Return entities of somebody forgotten by partition, and keep no rows of them."""
+        met = {p: sorted(self._to_bury.pop(p, ())) for p in partitions}
+        return joined_lists(met, self.app.entity_rows.doomed(partitions))
 
     def _are_held(self, states: Mapping[int, EntityState]) -> bool:
         """Return whether these are the states of their partitions; not after a hand-over that took too long."""
@@ -118,11 +133,14 @@ class Scorer:
         mine = flush.parts.get(partition, slice(0))
         nothing = [None] * len(gone)
         keys, scores = [*flush.keys[mine], *gone], [*flush.scores[mine], *nothing]
+        changelog = self.app.changelog(self.app.entities, partition)
         _, acks = await asyncio.gather(
-            self.app.changelog(self.app.entities, partition).write(keys, [*flush.rows[mine], *nothing], state),
+            changelog.write(flush.keys[mine], flush.rows[mine], state),
             self.app.bulk.send(self.app.settings.scores_topic, partition, keys, [score and score.encode() for score in scores]),
         )
         self.publish(partition, acks, keys, scores)
+        # Rows go last: were the process to end in between, nobody would know of a score without a row that it should go.
+        await changelog.write(gone, nothing, state)
 
     async def _mark(self, partition: int, marker: Marker, state: EntityState, now_s: float) -> None:
         """Write a partition's marker when it is due, and allow the commit of what it says is durable."""
@@ -135,6 +153,12 @@ class Scorer:
             if is_held and (partition in self.app.owned or self.app.handing_over):
                 self.durable_offset[partition] = upto
                 self.app.durable.advance(TP(self.app.settings.engagements_topic, partition), upto)
+
+
+def joined_lists(first: Mapping[int, list[bytes]], second: Mapping[int, list[bytes]]) -> dict[int, list[bytes]]:
+    """Return what either has, by partition, each once."""
+    both = {p: list(dict.fromkeys([*first.get(p, ()), *second.get(p, ())])) for p in {*first, *second}}
+    return {p: names for p, names in both.items() if names}
 
 
 def add_scorer(app: Host) -> Scorer:

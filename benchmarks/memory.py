@@ -28,6 +28,7 @@ from streams.tables.entity_rows import EntityRows
 
 ROWS = {"entities_1_to_3": 1_000_000, "entities_4_to_32": 250_000, "actors": 1_000_000}
 QUICK_ROWS, WARM_UP_ROWS = 20_000, 50_000
+ACTORS, PEOPLE = "actors", "people_"  # kinds; `people_N` are entities with N engaged people each
 _PEOPLE = {"entities_1_to_3": np.arange(1, 4), "entities_4_to_32": np.arange(4, 33)}
 _LIMIT_S = 300.0
 _BROKER_MS = 1_700_000_000_000
@@ -38,20 +39,27 @@ def measure(run: Run) -> Iterator[Figures]:
     for kind, rows in ROWS.items():
         count = QUICK_ROWS if run.is_quick else rows
         say(f"{count} rows of {kind}")
-        command = [sys.executable, "-m", "benchmarks.memory", kind, str(count)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=_LIMIT_S)
-        yield {"name": f"memory_{kind}", **json.loads(done.stdout)}
+        yield {"name": f"memory_{kind}", **measured(kind, count)}
+
+
+def measured(kind: str, rows: int) -> Figures:
+    """Measure one kind in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.memory", kind, str(rows)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=_LIMIT_S)
+    found: Figures = json.loads(done.stdout)
+    return found
 
 
 def entities(kind: str, rows: int) -> Figures:
     """Fill an entities table and return what it takes."""
     settings = Settings()
+    people = np.array([int(kind.removeprefix(PEOPLE))]) if kind.startswith(PEOPLE) else _PEOPLE[kind]
     # What a fold and a flush of usual size leave behind in interpreter and libraries, once, is no row's.
-    engaged(EntityRows(settings), named(np.arange(WARM_UP_ROWS)), _PEOPLE[kind], seed=1)
+    engaged(EntityRows(settings), named(np.arange(WARM_UP_ROWS // max(1, int(people.mean()) // 16))), people, seed=1)
     accounts = named(np.arange(rows))
     before = _rss_bytes()
     table = EntityRows(settings)
-    engaged(table, accounts, _PEOPLE[kind], seed=2)
+    engaged(table, accounts, people, seed=2)
     grown = _rss_bytes() - before
     counts = table.people.count[table.live()]
     return {
@@ -106,4 +114,4 @@ def _rss_bytes() -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(actors(int(sys.argv[2])) if sys.argv[1] == "actors" else entities(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(actors(int(sys.argv[2])) if sys.argv[1] == ACTORS else entities(sys.argv[1], int(sys.argv[2]))))

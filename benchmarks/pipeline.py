@@ -46,7 +46,7 @@ def tags(run: Run) -> Iterator[Figures]:
 def _measured(name: str, log: Log) -> Figures:
     with servers() as at:
         say(f"sending {len(log)} events ({log.source})")
-        preload(at.settings, log)
+        preload(at.settings, log.blocks)
         figures = _drained(at, log)
     say("intake, scorer and publisher apart")
     return {"name": name, "log": log.source, "events": len(log), **figures, **agents_cpu.figures(log)}

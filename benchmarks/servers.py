@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import redis
 
-from benchmarks.logs import Log
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from streams.kafka.topics import create_topics
 from streams.redis.client import connect
 from streams.replay.producing import Feed
+from streams.replay.readers import Records
 from streams.settings import Settings
 
 
@@ -45,12 +45,12 @@ def servers(clock: str = "event", create: Callable[[Settings], object] = create_
             client.close()
 
 
-def preload(settings: Settings, log: Log) -> None:
-    """Send a log to the input topic and return when Kafka has it."""
+def preload(settings: Settings, blocks: Iterable[Records]) -> None:
+    """Send events to the input topic and return when Kafka has them."""
 
     async def send() -> None:
         async with Feed(settings, settings.topic_names[0]) as feed:
-            for block in log.blocks:
+            for block in blocks:
                 await feed.send(block.keys, block.values)
 
     asyncio.run(send())

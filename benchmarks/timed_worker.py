@@ -29,7 +29,7 @@ def _timed(app: CloutstreamApp) -> CloutstreamApp:
         await assigned(*args, **kwargs)
 
     async def on_recovered(*_: Any, **__: Any) -> None:
-        _say("recovered", rows=len(app.entity_rows))
+        _say("recovered", rows=len(app.entity_rows), actors=len(app.actor_rows))
 
     app._on_partitions_assigned = on_assigned  # type: ignore[method-assign]  # Faust's signal comes after its own work
     app.on_rebalance_complete.connect(on_recovered)

@@ -48,7 +48,7 @@ def _positive(default: float, help: str) -> Any:
 
 
 def _half_life(default: float, help: str) -> Any:
-    return _setting(default, help, "a number of seconds from 60 up", lambda v: v >= 60)
+    return _setting(default, help, "a number of seconds from 10 up", lambda v: v >= 10)
 
 
 def _ratio(default: float, help: str) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from streams.sources.bluesky.jetstream import PATH_V2
 
@@ -32,6 +32,7 @@ class Step:
     keeps_cursor: bool = False
     pause_s: float = 0.0
     half: bytes = b""
+    is_compressed: bool = True
 
 
 class Network:
@@ -58,13 +59,13 @@ class Network:
         if step.status:
             return web.Response(status=step.status, headers=step.headers)
         protocols = ("xrpc.v1.json",) if request.path == PATH_V2 else ()
-        socket = web.WebSocketResponse(protocols=protocols, autoping=True)
+        socket = web.WebSocketResponse(protocols=protocols, compress=step.is_compressed)
         await socket.prepare(request)
         since_us = int(request.query.get("cursor", 0)) if step.keeps_cursor else 0
         for message in step.messages:
             if since_us and time_us(message) < since_us:
                 continue
-            await socket.send_str(message.decode())
+            await socket.send_frame(message, WSMsgType.TEXT)  # bytes as they are, UTF-8 or not
             self.sent += 1
             await asyncio.sleep(step.pause_s)
         if step.then == "close":

@@ -1,7 +1,7 @@
 """`python -m benchmarks.peers`: the common job on every system in turn; JSON lines on standard output, progress on the other.
 
-First each system drains longer and longer logs until one keeps it busy for ten seconds. Then come the rounds: in each, every
-system drains such a log with one worker process and with two. Then a steady load, and the floors.
+First each system drains longer and longer logs until one keeps it busy for ten seconds (`--busy-s`). Then come the rounds: in
+each, every system drains such a log with one worker process and with two. Then steady loads, and the floors.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import chart, report
-from benchmarks.peers.runner import Runner
-from benchmarks.peers.services import ApacheKafka, RedisServer
+from benchmarks.peers.runner import Pace, Runner
+from benchmarks.peers.services import JOIN_TOGETHER, ApacheKafka, RedisServer
 from benchmarks.peers.stage import Stage
 from benchmarks.peers.systems import SYSTEMS
 from benchmarks.run import Figures, machine, say
@@ -49,11 +49,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _measured(args: argparse.Namespace) -> tuple[list[Figures], bool]:
     systems = [SYSTEMS[name] for name in args.only or SYSTEMS]
-    with ApacheKafka() as cluster, RedisServer() as server:
+    with ApacheKafka(more=JOIN_TOGETHER) as cluster, RedisServer() as server:
         settings = Settings(kafka=cluster.address, redis=server.url)
         client = connect(settings)
         pids = {"broker": cluster.brokers[0].pid, "redis": server.pid}
-        runner = Runner(Stage(settings, client, pids), systems, is_quick=args.quick)
+        runner = Runner(Stage(settings, client, pids), systems, Pace(args.busy_s, args.load_s, args.quick))
         runner.tell({**machine(), "processor": _processor()})
         runner.tell({"name": "run", "date": datetime.now(UTC).date().isoformat(), "rounds": args.rounds, **_versions(client)})
         for system in systems:
@@ -72,6 +72,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=SYSTEMS, help="measure this system; may be given several times")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured; {ROUNDS}")
     parser.add_argument("--workers", type=_counts, default=WORKERS, help="numbers of worker processes; 1,2")
+    parser.add_argument(
+        "--busy-s", type=float, default=Pace.busy_s, help=f"how long a log must keep a system busy; {Pace.busy_s:g}"
+    )
+    parser.add_argument("--load-s", type=int, default=Pace.load_s, help=f"how long a steady load is measured; {Pace.load_s}")
     parser.add_argument("--no-steady", action="store_true", help="no steady load")
     parser.add_argument("--no-floors", action="store_true", help="no floors")
     parser.add_argument("--quick", action="store_true", help="a small part of the work: shows that it runs, not how fast it is")

@@ -11,16 +11,19 @@ from html import escape
 
 from benchmarks.peers.report import Row, rows
 from benchmarks.peers.systems import SYSTEMS
+from benchmarks.plot import BACKGROUND, STYLE
 from benchmarks.run import Figures
+from streams.errors import CloutstreamError
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 760, 240, 70, 56, 38
-SERIES = {1: ("one worker", "#1f77b4", -6), 2: ("two workers", "#d9730d", 6)}  # name, colour, place in the row
-STYLE = 'font-family="system-ui, sans-serif" font-size="13"'
+SERIES = {1: ("one worker", "var(--a)", -6), 2: ("two workers", "var(--b)", 6)}  # name, colour, place in the row
 
 
 def svg(lines: Sequence[Figures]) -> str:
     """Return the chart of a run's lines."""
     found = [row for row in rows(lines) if row.drains]
+    if not found:
+        raise CloutstreamError("no system drained a log, so there is nothing to draw")
     speeds = [speed for row in found for workers in SERIES if (speed := row.speed(workers))]
     low = math.floor(math.log10(min(speed[0] for speed in speeds)))
     high = math.ceil(math.log10(max(speed[2] for speed in speeds)))
@@ -35,8 +38,8 @@ def svg(lines: Sequence[Figures]) -> str:
     ]
     for power in range(low, high + 1):
         at = x(10**power)
-        shapes.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 8}" y2="{bottom}" stroke="#ddd"/>')
-        shapes.append(f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle" fill="#555">{10**power:,}</text>')
+        shapes.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 8}" y2="{bottom}" stroke="var(--faint)"/>')
+        shapes.append(f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle">{10**power:,}</text>')
     for number, row in enumerate(found):
         y = TOP + ROW * number + ROW / 2
         shapes.append(f'<text x="{LEFT - 12}" y="{y + 4:.1f}" text-anchor="end">{escape(_title(row))}</text>')
@@ -44,8 +47,7 @@ def svg(lines: Sequence[Figures]) -> str:
             if speed := row.speed(workers):
                 shapes += _mark([x(value) for value in speed], y + shift, colour, f"{speed[1]:,.0f}")
     size = f'width="{WIDTH}" height="{bottom + 30}" viewBox="0 0 {WIDTH} {bottom + 30}"'
-    background = '<rect width="100%" height="100%" fill="white"/>'
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size} {STYLE}>', background, *shapes, "</svg>"]) + "\n"
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', STYLE, BACKGROUND, *shapes, "</svg>"]) + "\n"
 
 
 def _title(row: Row) -> str:
@@ -65,5 +67,5 @@ def _mark(xs: Sequence[float], y: float, colour: str, label: str) -> list[str]:
     return [
         f'<line x1="{least:.1f}" x2="{most:.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}" stroke-width="3"/>',
         f'<circle cx="{median:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>',
-        f'<text x="{most + 9:.1f}" y="{y + 4:.1f}" font-size="11" fill="{colour}">{label}</text>',
+        f'<text x="{most + 9:.1f}" y="{y + 4:.1f}" style="font-size: 11px; fill: {colour}">{label}</text>',
     ]

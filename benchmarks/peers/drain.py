@@ -19,7 +19,6 @@ WARM_UP_RATIO = 0.25
 LOOK_S = 0.01
 TICK_S = 1.0  # while a backlog drains nobody looks at single changes
 LIMIT_S = 400.0
-ENOUGH_S = 10.0
 LOGS_EVENTS = [25_000, 100_000, 400_000, 1_600_000, 6_400_000]
 QUICK_EVENTS = 4_000
 
@@ -99,15 +98,18 @@ def _watched(stage: Stage, system: System, topic: Filled, running: Workers) -> t
         time.sleep(LOOK_S)
 
 
-def enough(stage: Stage, system: System, workers: int, events: int) -> int:
-    """Return how many events keep a system busy for `ENOUGH_S`, measured with longer and longer logs from `events` on."""
+def enough(stage: Stage, system: System, workers: int, events: int, busy_s: float) -> tuple[int, Figures | None]:
+    """Return how many events keep a system busy for `busy_s`, measured with longer and longer logs from `events` on.
+
+    With it come the figures of that many, where they were measured: they count as the first round.
+    """
     while events < LOGS_EVENTS[-1]:
         found = measure(stage, system, events, workers)
-        if found["seconds"] >= ENOUGH_S:
-            break
-        wanted = found["events_per_second"] * ENOUGH_S / (1 - WARM_UP_RATIO)
+        if found["seconds"] >= busy_s:
+            return events, found
+        wanted = found["events_per_second"] * busy_s / (1 - WARM_UP_RATIO)
         longer = [n for n in LOGS_EVENTS if n > events]
         events = next((n for n in longer if n >= wanted), longer[-1])
         if found["events_per_second"] * LIMIT_S / 2 < events:
             break
-    return events
+    return events, None

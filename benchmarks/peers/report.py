@@ -60,7 +60,8 @@ def markdown(lines: Sequence[Figures]) -> str:
     machine, run = by_name["machine"], by_name["run"]
     found = rows(lines)
     rate = next((row.steady["common"]["asked_per_second"] for row in found if "common" in row.steady), 0)
-    text = [
+    text = ["**A quick run: it shows that all run, not how fast they are.**", ""] if run.get("is_quick") else []
+    text += [
         f"{run['date']}, {machine['cpus']} CPUs ({machine['processor']}), {machine['memory_gb']:.0f} GB, Python "
         f"{machine['python']}, Apache Kafka {run['kafka']} and Redis {run['redis']} on the same machine; {run['rounds']} "
         "rounds in turn, median (least to most).",

@@ -10,4 +10,8 @@ sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from services.apache import ApacheKafka, java  # found by the line before
 from services.redis_server import RedisServer
 
-__all__ = ["ApacheKafka", "RedisServer", "java"]
+__all__ = ["JOIN_TOGETHER", "ApacheKafka", "RedisServer", "java"]
+
+# Kafka's own default, which the tests do without: workers that start together join together, instead of the first having all to
+# itself until the second comes. What isn't committed by then, some systems count twice.
+JOIN_TOGETHER = {"group.initial.rebalance.delay.ms": "3000"}

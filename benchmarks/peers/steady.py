@@ -11,26 +11,27 @@ import time
 import numpy as np
 
 from benchmarks.child import child
+from benchmarks.latency_load import check_kept_up
 from benchmarks.peers.recount import Recount
 from benchmarks.peers.stage import Stage
 from benchmarks.peers.systems import System
-from benchmarks.probes import SETTLE_S, Prober
+from benchmarks.probes import Prober
 from benchmarks.run import Deadline, Figures
 from streams.kafka.reading import read_topic
 
 TICK_S = 0.1
-WARM_UP_S, MEASURED_S = 10, 30
+WARM_UP_S = 10
 QUICK_WARM_UP_S, QUICK_MEASURED_S, QUICK_PAIRS = 1, 3, 20_000
 START_LIMIT_S, LOOK_S = 120.0, 0.02
 
 
-def measure(stage: Stage, system: System, rate_per_s: int, is_quick: bool = False) -> Figures:
-    """Load one worker process of a system at that rate, and return how late the probes were.
+def measure(stage: Stage, system: System, rate_per_s: int, measured_s: int, is_quick: bool = False) -> Figures:
+    """Load one worker process of a system at that rate for so long, and return how late the probes were.
 
     Raises:
         CloutstreamError: it ended, didn't keep up, or what came out is wrong: then there is no figure.
     """
-    warm_up_s, measured_s = (QUICK_WARM_UP_S, QUICK_MEASURED_S) if is_quick else (WARM_UP_S, MEASURED_S)
+    warm_up_s, measured_s = (QUICK_WARM_UP_S, QUICK_MEASURED_S) if is_quick else (WARM_UP_S, measured_s)
     topic = stage.new_name("steady")
     stage.create(topic)
     settings = stage.input(topic)
@@ -51,7 +52,9 @@ def measure(stage: Stage, system: System, rate_per_s: int, is_quick: bool = Fals
             begun_s = time.time()
             late_ms = prober.late_ms(measured_s, running.check)
             ended_s = time.time()
-            sent = json.loads(loading.line(SETTLE_S))
+            sent = json.loads(loading.line(START_LIMIT_S))
+        if not is_quick:
+            check_kept_up(sent, rate_per_s)
         running.check_metered()
         recount = Recount(system.counts_oneself)
         recount.add(record.value or b"" for record in read_topic(settings, topic))

@@ -53,7 +53,7 @@ def _module(environment: str, program: str) -> Callable[[job.Deployment, int], l
 
 def _bytewax(at: job.Deployment, port: int) -> list[str]:
     command = [environments.python("bytewax"), "-m", "bytewax.run", f"{PROGRAMS}.bytewax:get_flow"]
-    command += ["-r", at.folder, "-s", str(SNAPSHOT_S)]
+    command += ["-r", at.folder, "-s", str(SNAPSHOT_S), "-b", "0"]  # nobody backs the folder up
     if at.workers > 1:
         addresses = ";".join(f"127.0.0.1:{port + worker}" for worker in range(at.workers))
         command += ["-i", str(at.worker), "-a", addresses]

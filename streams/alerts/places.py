@@ -5,7 +5,7 @@ Others' scores move an account as much as its own, so no score record tells of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,6 +38,18 @@ class Looked:
 
     taken: bytes
     alerts: dict[str, dict[str, Any]]
+
+
+def without(before: bytes, is_gone: Callable[[str], bool]) -> bytes:
+    """Return what a board was taken for without members that are gone; the same bytes where none is."""
+    if not before:
+        return before
+    held = msgspec.json.decode(before, type=Taken)
+    members = [member for member in held.members if not is_gone(member)]
+    alerted = {member: when for member, when in held.alerted.items() if not is_gone(member)}
+    if len(members) == len(held.members) and len(alerted) == len(held.alerted):
+        return before
+    return msgspec.json.encode(Taken(held.looks, members, alerted))
 
 
 def looked(rule: Rule, before: bytes, places: Sequence[Place], at_s: float) -> Looked | None:

@@ -19,7 +19,7 @@ def told(alert: dict[str, Any]) -> str:
             else f"left the first {alert['n']}"
         ),
     }[alert["kind"]]()
-    why = ", ".join(f"{cause['actor']} ({cause['kind']})" for cause in alert["causes"])
+    why = ", ".join(f"{cause['actor']} ({cause['kind']})" for cause in alert["causes"] if "actor" in cause)
     if alert["behind"]:
         who = alert["behind"]
         many = f"{who['people']}{' or more' if who['people'] >= 32 else ''} people"

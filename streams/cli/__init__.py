@@ -38,6 +38,7 @@ COMMANDS = {
     "watch": "watch",
     "dashboard": "dashboard",
     "hide": "hide",
+    "forget": "forget",
     "alerts": "alerts",
     "campaign": "campaign",
     "topics": "topics",

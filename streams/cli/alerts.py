@@ -56,12 +56,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _add(args: argparse.Namespace, settings: Settings) -> int:
-    from streams.alerts.rules import checked, described, encode
+    from streams.alerts.rules import described
     from streams.cli.output import console, print_json, printable
-    from streams.control.writing import write
+    from streams.control.editing import add_rule
 
-    rule = checked(rule_of(args, settings))
-    write(settings, "rule", rule.id, encode(rule), encode)
+    rule = add_rule(settings, rule_of(args, settings))
     if args.json:
         print_json(_shown(rule))
     else:

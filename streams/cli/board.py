@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from streams.cli.output import at_utc, name_text, printable, short
 from streams.movement import Movement, Rate
 from streams.reader import Reader, Standing, Stats
+from streams.reader.records import OUTCOMES
 
 SIDE_FROM_COLUMNS = 116  # room for the trending board beside the main one
 COUNTS_FROM_COLUMNS = 76
@@ -67,25 +69,31 @@ class Follower:
         return Frame(self._reader.now(), top, trending, moved, stats, rate, self._reader.is_complete())
 
 
-def draw(frame: Frame, columns: int, problem: str = "") -> RenderableType:
-    """Return a picture of `frame` for a terminal of `columns`; `problem` is said above the board."""
+def draw(frame: Frame, columns: int, problem: str = "", *, page: str = "", below: Sequence[Text] = ()) -> RenderableType:
+    """Return a picture of `frame` for a terminal of `columns`.
+
+    `problem` is said above the board, and `page` beside the time, where the same can be seen; lines `below` are cut to fit.
+    """
+    for line in below:
+        line.truncate(columns, overflow="ellipsis")
     has_side = columns >= SIDE_FROM_COLUMNS and bool(frame.top)
     board = _board(frame, columns - SIDE_COLUMNS - 2 if has_side else columns)
     if has_side:
         sides = Table.grid(padding=(0, 2, 0, 0))
         sides.add_row(board, _trending(frame.trending))
-        return Group(_header(frame, columns, problem), sides, _footer(frame, columns))
-    return Group(_header(frame, columns, problem), board, _footer(frame, columns))
+        return Group(_header(frame, columns, problem, page), sides, *below, _footer(frame, columns))
+    return Group(_header(frame, columns, problem, page), board, *below, _footer(frame, columns))
 
 
-def _header(frame: Frame, columns: int, problem: str) -> RenderableType:
+def _header(frame: Frame, columns: int, problem: str, page: str) -> RenderableType:
     line = Table.grid(expand=True)
     line.width = columns
     line.add_column(no_wrap=True)
     line.add_column(justify="right", no_wrap=True)
     rate = "" if frame.events_per_second is None else f"{frame.events_per_second:,.0f} events/s"
     line.add_row(
-        Text.assemble(("Cloutstream", "bold"), "  ", (f"{at_utc(frame.now)} UTC", "dim")), Text(rate, style="bold green")
+        Text.assemble(("Cloutstream", "bold"), "  ", (f"{at_utc(frame.now)} UTC", "dim"), f"  {page}"),
+        Text(rate, style="bold green"),
     )
     if not problem and frame.is_complete:
         return line
@@ -99,7 +107,7 @@ def _header(frame: Frame, columns: int, problem: str) -> RenderableType:
 
 
 def _footer(frame: Frame, columns: int) -> Text:
-    counts = [(name, frame.stats.outcomes[name]) for name in ("applied", "self", "duplicate", "refused", "misplaced", "clamped")]
+    counts = [(name, frame.stats.outcomes[name]) for name in OUTCOMES]
     line = Text(no_wrap=True, overflow="ellipsis", style="dim")
     for i, (name, count) in enumerate(c for c in counts if c[1] or c[0] == "applied"):
         line.append(" · " if i else "")

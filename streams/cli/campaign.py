@@ -14,6 +14,8 @@ from streams.settings import Settings
 if TYPE_CHECKING:
     from streams.control.campaigns import Campaign
     from streams.control.state import ControlState
+    from streams.reader import Campaign as Standing
+    from streams.reader import Reader
 
 _NAME_HELP = "as it was made; put -- before one that starts with -"
 
@@ -92,20 +94,29 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
     from streams.cli.campaign_text import print_list
     from streams.cli.output import console, print_json
     from streams.control.reading import read_control
-    from streams.redis.campaigns import read_totals
-    from streams.redis.client import session
+    from streams.reader import Reader
 
-    campaigns = read_control(settings).campaigns
-    with session(settings) as client:
-        totals = {c.name: read_totals(settings, client, c) for c in campaigns}
+    defined = read_control(settings).campaigns
+    with Reader.connect(settings) as reader:
+        campaigns = reader.campaigns(defined)
     if args.json:
-        print_json([{**c.as_dict(), "is_over": c.is_over(totals[c.name].now), **totals[c.name].as_dict()} for c in campaigns])
+        print_json([_shown(campaign) for campaign in campaigns])
         return 0
     if not campaigns:
         console().print("there are no campaigns; make one with `cloutstream campaign add NAME --tag TAG`")
         return 0
-    print_list(campaigns, totals)
+    print_list(campaigns)
     return 0
+
+
+def _shown(campaign: Standing) -> dict[str, Any]:
+    """Return a campaign as printed: what it is, and what it has gathered."""
+    totals, score = campaign.totals.as_dict(), campaign.score
+    return {
+        **campaign.definition.as_dict(), "is_over": campaign.state == "over", **totals,
+        "score": round(score.score, 4) if score else 1.0, "plus_minus": round(score.plus_minus, 4) if score else 0.0,
+        "now": round(campaign.now, 3),
+    }  # fmt: skip
 
 
 def _show(args: argparse.Namespace, settings: Settings) -> int:
@@ -113,21 +124,18 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     from streams.cli.output import print_json
     from streams.control.reading import read_control
     from streams.reader import Reader
-    from streams.redis.campaigns import progress_of, read_totals, share_of_voice
-    from streams.redis.client import session
 
     state = read_control(settings)
-    campaign = _named(args.name, state)
-    with session(settings) as client:
-        totals = read_totals(settings, client, campaign)
-        share = share_of_voice(settings, client, campaign, state.campaigns)
-        progress = progress_of(campaign.goal, totals) if campaign.goal else None
-        top = Reader(settings, client).top(campaign.entity, n=args.n)
+    wanted = _named(args.name, state)
+    with Reader.connect(settings) as reader:
+        campaign = _standing(reader, wanted, state)
+        top = reader.top(wanted.entity, n=args.n)
     if args.json:
-        told = {"share_of_voice": None if share is None else round(share, 4), "progress": progress and progress.as_dict()}
-        print_json({**campaign.as_dict(), **totals.as_dict(), **told, "top": [place.as_dict() for place in top]})
+        told = campaign.as_dict()
+        told = {name: told[name] for name in ("share_of_voice", "progress")}
+        print_json({**_shown(campaign), **told, "top": [place.as_dict() for place in top]})
         return 0
-    print_campaign(campaign, totals, share, progress)
+    print_campaign(campaign)
     print_top(top)
     return 0
 
@@ -137,19 +145,19 @@ def _report(args: argparse.Namespace, settings: Settings) -> int:
     from streams.cli.progress import bar
     from streams.cli.report_page import page
     from streams.control.reading import read_control
-    from streams.redis.campaigns import read_totals
-    from streams.redis.client import session
+    from streams.reader import Reader
     from streams.report.gather import gather
     from streams.report.posts import top_posts
     from streams.report.summary import MOST_SHOWN, summary
 
-    campaign = _named(args.name, read_control(settings))
-    with session(settings) as client:
-        totals = read_totals(settings, client, campaign)
+    state = read_control(settings)
+    campaign = _named(args.name, state)
+    with Reader.connect(settings) as reader:
+        standing = _standing(reader, campaign, state)
     with bar("reading") as show:
         found = gather(settings, campaign, show)
         posts = None if args.no_posts else top_posts(settings, campaign, MOST_SHOWN, show)
-    report = summary(campaign, found, posts, totals.as_dict(), totals.now)
+    report = summary(campaign, found, posts, _shown(standing), standing.now)
     if args.json:
         print_json(report)
         return 0
@@ -169,3 +177,8 @@ def _named(name: str, state: ControlState) -> Campaign:
     if campaign is None:
         raise UsageError(f"there is no campaign {name!r}; `cloutstream campaign list` names them")
     return campaign
+
+
+def _standing(reader: Reader, campaign: Campaign, state: ControlState) -> Standing:
+    """Return how a campaign stands; workers may not have heard of it yet, the control topic has."""
+    return next(found for found in reader.campaigns(state.campaigns) if found.id == campaign.name)

@@ -42,8 +42,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             else:
                 console().print("no account is hidden")
             return 0
+        from streams.control.people import hide_account
+
+        is_changed = hide_account(settings, args.account, show=args.remove)
+        # Workers do so too, now and whenever Redis was wiped; but who runs none shall see it at once.
         change = client.srem if args.remove else client.sadd
-        is_changed = bool(change(f"{settings.redis_prefix}hidden", args.account))
+        is_changed |= bool(change(f"{settings.redis_prefix}hidden", args.account))
     if args.json:
         print_json({"account": args.account, "hidden": not args.remove, "changed": is_changed})
     else:

@@ -8,19 +8,26 @@ import concurrent.futures
 import contextlib
 import os
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from streams.cli.demo import PLACES, await_ready
 from streams.cli.sources import make_source
 from streams.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from streams.reader import Reader
+    from streams.sources.counts import Counts
+    from streams.sources.run import Ingest
     from streams.sources.source import Source
     from streams.worker_process import WorkerProcess
 
 INTERVAL_S = 0.5
+MOST_TOLD = 20
 PICTURE_S = 5.0  # without a terminal: one picture after the other
 
 
@@ -46,37 +53,55 @@ def run(args: argparse.Namespace) -> int:
         client = stack.enter_context(session(settings))
         reader = Reader(settings, client)
         await_ready(reader, worker)
-        with _running(settings, source, key) as (ingest, ended), contextlib.suppress(KeyboardInterrupt):
-            _show(args, reader, worker, ended)
+        with _running(settings, source, key) as (ingest, told, ended), contextlib.suppress(KeyboardInterrupt):
+            _show(args, reader, worker, ended, lambda: _said(source, ingest.counts, told))
         wait_until_published(settings, client, on_progress=lambda _: worker.check())
         _report(args, reader, source, ingest)
     return 0
 
 
 @contextlib.contextmanager
-def _running(settings: Settings, source: Source, key: str) -> Iterator[tuple[Any, concurrent.futures.Future[None]]]:
-    """Run a source on a thread of its own; what it had to tell is printed at the end, for the board has the screen."""
+def _running(
+    settings: Settings, source: Source, key: str
+) -> Iterator[tuple[Ingest, Sequence[str], concurrent.futures.Future[None]]]:
+    """Run a source on a thread of its own; what it has to tell is printed at the end, for the board has the screen."""
     from streams.cli.output import clipped, console
     from streams.sources.run import Ingest
 
-    ingest, told = Ingest(settings, source, key), list[str]()
-    source.tell = told.append
+    ingest, told = Ingest(settings, source, key), deque[str](maxlen=MOST_TOLD)
+    source.tell = lambda line: told.append(f"{datetime.now(UTC):%H:%M:%S} {clipped(line, 300)}")
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="network") as threads:
         ended = threads.submit(loop.run_until_complete, ingest.run(stop))
         try:
-            yield ingest, ended
+            yield ingest, told, ended
         finally:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(stop.set)
             concurrent.futures.wait([ended])
             loop.close()
-            for line in told[-20:]:
-                console(to_stderr=True).print(f"{source.name}: {clipped(line, 300)}", soft_wrap=True)
+            for line in told:
+                console(to_stderr=True).print(f"{source.name}: {line}", soft_wrap=True)
         ended.result()
 
 
-def _show(args: argparse.Namespace, reader: Reader, worker: WorkerProcess, ended: concurrent.futures.Future[None]) -> None:
+def _said(source: Source, counts: Counts, told: Sequence[str]) -> list[Text]:
+    """Return what stands below the board: rate, age and counts, and what the source told last."""
+    from rich.text import Text
+
+    from streams.cli.ingest_view import pace, totals
+
+    lines = [Text(f"{source.name}: {pace(source, counts, time.time(), time.monotonic())}"), Text(totals(counts))]
+    return lines + [Text(line, style="yellow") for line in list(told)[-1:]]
+
+
+def _show(
+    args: argparse.Namespace,
+    reader: Reader,
+    worker: WorkerProcess,
+    ended: concurrent.futures.Future[None],
+    below: Callable[[], Sequence[Text]],
+) -> None:
     """Show the board until the source ends or the time is over."""
     from streams.cli.board import Follower, draw
     from streams.cli.output import console
@@ -88,7 +113,7 @@ def _show(args: argparse.Namespace, reader: Reader, worker: WorkerProcess, ended
 
     screen = console()
     if screen.is_terminal and not args.json:
-        live(reader, screen, interval_s=INTERVAL_S, seconds=args.seconds, until=is_over)
+        live(reader, screen, interval_s=INTERVAL_S, seconds=args.seconds, until=is_over, below=below)
         return
     follower, begun = Follower(reader), time.monotonic()
     shown_s = begun
@@ -96,10 +121,10 @@ def _show(args: argparse.Namespace, reader: Reader, worker: WorkerProcess, ended
         time.sleep(0.05)
         if not args.json and time.monotonic() - shown_s >= PICTURE_S:
             shown_s = time.monotonic()
-            screen.print(draw(follower.frame(PLACES, shown_s), screen.width))
+            screen.print(draw(follower.frame(PLACES, shown_s), screen.width, below=below()))
 
 
-def _report(args: argparse.Namespace, reader: Reader, source: Source, ingest: Any) -> None:
+def _report(args: argparse.Namespace, reader: Reader, source: Source, ingest: Ingest) -> None:
     from streams.cli.ingest_view import as_dict, print_counts
     from streams.cli.output import print_json
     from streams.cli.progress import print_rows

@@ -56,13 +56,22 @@ async def shown(source: Source, counts: Counts, report_s: float) -> AsyncIterato
 
 def summary(source: Source, counts: Counts, now_s: float, monotonic_s: float) -> str:
     """Return rate, age and totals in a line."""
+    return f"{pace(source, counts, now_s, monotonic_s)}, {totals(counts)}"
+
+
+def pace(source: Source, counts: Counts, now_s: float, monotonic_s: float) -> str:
+    """Return messages and events a second, and how far behind the source is."""
     messages, events = counts.rates(monotonic_s)
     behind_s = counts.behind_s(now_s)
     said = [f"{messages:,.0f} messages/s", f"{events:,.0f} events/s"]
     if source.is_live and behind_s is not None:
         said.append(f"{behind_s:,.1f} s behind")
-    said += [f"{counts.messages.total():,} messages", f"{counts.events.total():,} events", f"{counts.dropped.total():,} dropped"]
     return ", ".join(said)
+
+
+def totals(counts: Counts) -> str:
+    """Return how many messages, events and drops there were."""
+    return f"{counts.messages.total():,} messages, {counts.events.total():,} events, {counts.dropped.total():,} dropped"
 
 
 def draw(source: Source, counts: Counts, now_s: float, monotonic_s: float) -> RenderableType:

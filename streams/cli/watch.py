@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streams.cli.amounts import positive_float, positive_int
@@ -14,6 +14,7 @@ from streams.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from streams.reader import Reader
 
@@ -69,6 +70,8 @@ def live(
     interval_s: float = 1.0,
     seconds: float | None = None,
     until: Callable[[], bool] = lambda: False,
+    page: str = "",
+    below: Callable[[], Sequence[Text]] = tuple,
 ) -> None:
     """Draw pictures on a terminal until `seconds` are over or `until` says so; a Redis that is away is said, not fatal.
 
@@ -80,6 +83,8 @@ def live(
         interval_s: seconds between pictures.
         seconds: how long; None for ever.
         until: asked after each picture.
+        page: said at the top, as in `draw`.
+        below: asked for the lines below each board.
     """
     from rich.live import Live
     from rich.text import Text
@@ -87,16 +92,19 @@ def live(
     from streams.cli.board import Follower, draw
 
     follower, frame = Follower(reader, scope), None
+    lines: Sequence[Text] = ()
     end_s = float("inf") if seconds is None else time.monotonic() + seconds
     with Live(console=screen, screen=True, auto_refresh=False) as picture:
         while True:
             problem = ""
-            fitting = max(1, screen.height - LINES_AROUND)
             try:
+                lines = below()
+                fitting = max(1, screen.height - LINES_AROUND - len(lines))
                 frame = follower.frame(min(n or fitting, fitting), time.monotonic())
             except ServiceUnavailable as e:
                 problem = f"{e}; trying again"
-            picture.update(Text(problem) if frame is None else draw(frame, screen.width, problem), refresh=True)
+            drawn = Text(problem) if frame is None else draw(frame, screen.width, problem, page=page, below=lines)
+            picture.update(drawn, refresh=True)
             left_s = end_s - time.monotonic()
             if left_s <= 0 or until():
                 return

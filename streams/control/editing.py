@@ -1,10 +1,11 @@
-"""Making and ending campaigns: what can't be is refused, with the reason."""
+"""Making and ending campaigns, and adding rules: what can't be is refused, with the reason."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 
+from streams.alerts import rules
 from streams.control.campaigns import Campaign, checked, encode
 from streams.control.reading import read_control
 from streams.control.writing import write
@@ -57,6 +58,19 @@ def end_campaign(settings: Settings, name: str) -> Campaign:
         raise UsageError(f"campaign {name!r} has ended already")
     ended: Campaign = write(settings, "campaign", name, encode(held, ends=True), encode)
     return ended
+
+
+def add_rule(settings: Settings, rule: rules.Rule) -> rules.Rule:
+    """Add a rule, and return it as it counts; one with its id is replaced.
+
+    Raises:
+        UsageError: it can't work.
+        ServiceUnavailable: Kafka can't be reached.
+        ConfigurationError: there is no control topic.
+        DurabilityError: Kafka didn't take it.
+    """
+    added: rules.Rule = write(settings, "rule", rule.id, rules.encode(rules.checked(rule)), rules.encode)
+    return added
 
 
 def _check_times(campaign: Campaign, now_s: float) -> None:

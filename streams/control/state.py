@@ -15,15 +15,21 @@ from typing import Any, NamedTuple
 
 from streams.alerts import rules
 from streams.alerts.rules import Rules
-from streams.control import campaigns
+from streams.control import campaigns, forgetting, hiding
 from streams.control.campaigns import Campaign
+from streams.control.forgetting import Forgetting
 
 _log = logging.getLogger("cloutstream")
 MARGIN_S = 1.0
 
 # Kind -> what a record says after those before it: (id, what they said or None, value, the broker's time in
 # epoch ms).
-FOLDS: dict[str, Callable[[str, Any, bytes, int], Any]] = {"campaign": campaigns.fold, "rule": rules.fold}
+FOLDS: dict[str, Callable[[str, Any, bytes, int], Any]] = {
+    "campaign": campaigns.fold,
+    "rule": rules.fold,
+    "forget": forgetting.fold,
+    "hide": hiding.fold,
+}
 
 
 class ControlRecord(NamedTuple):
@@ -78,6 +84,16 @@ class ControlState:
     def rules(self) -> Rules:
         """All alert rules."""
         return Rules(self.definitions("rule"))
+
+    @property
+    def forgotten(self) -> Mapping[str, Forgetting]:
+        """Who is forgotten, by hash."""
+        return self.definitions("forget")
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Accounts that are hidden."""
+        return frozenset(self.definitions("hide"))
 
     def apply(self, fetched: Fetched) -> None:
         """Take what a fetch brought.

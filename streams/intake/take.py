@@ -24,6 +24,7 @@ from streams.kafka.range import Range
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
 from streams.tables.entity_rows import EntityRows
+from streams.tables.forgotten import NOBODY, Forgotten
 
 
 @dataclass(slots=True)
@@ -39,8 +40,9 @@ _NO_CAMPAIGNS = Watchlist()
 
 
 def take(
-    ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, settings: Settings, campaigns: Watchlist = _NO_CAMPAIGNS
-) -> Taken:
+    ranges: Sequence[Range], actors: ActorRows, entities: EntityRows, settings: Settings,
+    campaigns: Watchlist = _NO_CAMPAIGNS, forgotten: Forgotten = NOBODY,
+) -> Taken:  # fmt: skip
     """Take ranges of input partitions as one batch; moves positions, outcome counts and actors' rows.
 
     Args:
@@ -49,6 +51,7 @@ def take(
         entities: read.
         settings: weights, scales and what events fan out to.
         campaigns: which events count for which, known for the broker times of all ranges.
+        forgotten: whose events don't count, known as well.
     """
     events, told = decode_events([value for content in ranges for value in content.values])
     ends = np.cumsum([len(content) for content in ranges])
@@ -73,16 +76,24 @@ def take(
     batch.count("self", of_range[selfish])
     batch.count("duplicate", of_range[accepted[duplicate]])
     accepted = accepted[~duplicate]
-    of_range = of_range[accepted]
-    batch.count("applied", of_range)
     if not len(accepted):
         return Taken([], refused, batch.outcomes)
     chosen = _select(events, accepted)
+    accounts = accounts_of(chosen.actor, chosen.author, settings.partitions)
+    dropped = forgotten.drops(accounts, broker_ms[chosen.index])
+    if dropped.any():
+        batch.count("forgotten", of_range[accepted[dropped]])
+        accepted = accepted[~dropped]
+        if not len(accepted):
+            return Taken([], refused, batch.outcomes)
+        chosen = _select(events, accepted)
+        accounts = accounts_of(chosen.actor, chosen.author, settings.partitions)
+    of_range = of_range[accepted]
+    batch.count("applied", of_range)
     own, taken_ms = offsets[chosen.index], broker_ms[chosen.index]
     broker = taken_ms / 1000
     batch.count("clamped", of_range[chosen.at > broker])
     at = np.minimum(chosen.at, broker)
-    accounts = accounts_of(chosen.actor, chosen.author, settings.partitions)
     part = batch.part[of_range]
     batch.count("misplaced", of_range[accounts.partition[accounts.actor] != part])
     factors = weigh(chosen, at, broker, part, accounts, actors, entities, settings)

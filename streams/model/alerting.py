@@ -105,7 +105,4 @@ def surprise(counted: Floats, expected: Floats, bunching: Floats) -> Floats:
 def score_at(state: NDArray[np.void], at_s: Floats, settings: Settings) -> Floats:
     """Return the scores of entity rows as they have faded to `at_s`, at or after their own time."""
     left = fade(np.maximum(at_s - state["at"], 0.0), settings.half_life_slow_s)
-    base = (state["reach"] + settings.network_weight * state["network"]) * left
-    influence = base * np.exp2(scoring.amplification_of(state, settings) / 5)
-    score: Floats = np.minimum(100.0, 1 + 5 * np.log2(1 + influence))
-    return score
+    return scoring.score_of(state["reach"] * left, state["network"] * left, scoring.amplification_of(state, settings), settings)

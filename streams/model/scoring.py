@@ -107,6 +107,13 @@ def score(
     )
 
 
+def score_of(reach: Floats, network: Floats, a: Floats, settings: Settings) -> Floats:
+    """Return the scores of R, G and A alone."""
+    influence = (reach + settings.network_weight * network) * np.exp2(a / 5)
+    result: Floats = np.minimum(100.0, 1 + 5 * np.log2(1 + influence))
+    return result
+
+
 def score_rows(rows: NDArray[np.void], sketched: NDArray[np.bool_], settings: Settings) -> Scores:
     """Return the scores of entity rows, each as of its own `at`."""
     a = amplification_of(rows, settings)

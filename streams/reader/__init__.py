@@ -10,9 +10,10 @@
 """
 
 from streams.reader.asynchronous import AsyncReader
+from streams.reader.campaigns import Campaign, Progress, Totals
 from streams.reader.changes import Cause, ScoreChange
 from streams.reader.feed import AsyncFeed, Feed
-from streams.reader.records import Campaign, Page, Point, Rank, Score, Standing, Stats
+from streams.reader.records import Page, Point, Rank, Score, Standing, Stats
 from streams.reader.scale import outranks
 from streams.reader.sync import Reader
 from streams.reader.weights import Weights
@@ -25,12 +26,14 @@ __all__ = [
     "Feed",
     "Page",
     "Point",
+    "Progress",
     "Rank",
     "Reader",
     "Score",
     "ScoreChange",
     "Standing",
     "Stats",
+    "Totals",
     "Weights",
     "outranks",
 ]

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Self, TypeVar
 
 import redis.asyncio as aredis
 from redis.exceptions import NoScriptError
 
+from streams.control.campaigns import Campaign as Definition
 from streams.errors import ServiceUnavailable
+from streams.reader.campaigns import Campaign
 from streams.reader.changes import ScoreChange
 from streams.reader.cursor import Start
 from streams.reader.feed import AsyncFeed
 from streams.reader.plan import Command, Plan, script
 from streams.reader.queries import Queries
-from streams.reader.records import Campaign, Page, Point, Rank, Score, Stats
+from streams.reader.records import Page, Point, Rank, Score, Stats
 from streams.reader.weights import Weights
 from streams.redis.client import connect_async, reaching_redis, require_bytes
 from streams.settings import Settings
@@ -102,9 +104,9 @@ class AsyncReader:
         """See `Reader.history`."""
         return await self._run(self._queries.history(entity, n))
 
-    async def campaigns(self) -> list[Campaign]:
+    async def campaigns(self, defined: Iterable[Definition] | None = None) -> list[Campaign]:
         """See `Reader.campaigns`."""
-        return await self._run(self._queries.campaigns())
+        return await self._run(self._queries.campaigns(defined))
 
     async def alerts(self, n: int = 10) -> list[dict[str, Any]]:
         """See `Reader.alerts`."""

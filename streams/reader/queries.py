@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from streams import entities
+from streams.control.campaigns import Campaign as Definition
 from streams.reader.boards import Boards
+from streams.reader.campaigns import Campaign, definition_of, progress_of, shares_of_voice, totals_of
 from streams.reader.changes import ScoreChange, alert_of, changes_of
 from streams.reader.cursor import Cursor, Start
 from streams.reader.plan import Command, Plan
-from streams.reader.records import Campaign, Page, Point, Rank, Score, Stats
+from streams.reader.records import Page, Point, Rank, Score, Stats
 from streams.reader.scale import PROVISIONAL_BELOW_REACH, error_from, fade, outranks, parts
 from streams.reader.weights import Weights
 from streams.settings import Settings
@@ -88,16 +90,30 @@ class Queries:
         (found,) = yield [self._newest(f"history:{entity}", n)]
         return [Point(*orjson.loads(text)) for text in found]
 
-    def campaigns(self) -> Plan[list[Campaign]]:
+    def campaigns(self, defined: Iterable[Definition] | None) -> Plan[list[Campaign]]:
         """All campaigns."""
-        clock, defined = yield [self._clock, ("HGETALL", self._key("campaigns"))]
-        ids = sorted(campaign.decode() for campaign in defined)
-        names = [entities.of_member(campaign, "campaigns") for campaign in ids]
-        rows = yield [("HGETALL", self._score_key(name)) for name in names]
+        clock, published = yield [self._clock, ("HGETALL", self._key("campaigns"))]
+        if defined is None:
+            defined = [definition_of(name.decode(), text) for name, text in published.items()]
+        campaigns = sorted(defined, key=lambda campaign: campaign.name)
+        replies = yield [command for campaign in campaigns for command in self._gathered(campaign.entity)]
         now_s = self._boards.now_of(*clock)
+        scores = [self._score(c.entity, row, now_s, None) for c, row in zip(campaigns, replies[::3], strict=True)]
+        totals = [
+            totals_of(score, int(people or 0), map(orjson.loads, minutes), now_s, campaign.starts_s)
+            for campaign, score, people, minutes in zip(campaigns, scores, replies[1::3], replies[2::3], strict=True)
+        ]
+        shares = shares_of_voice(campaigns, [total.engagements for total in totals], now_s)
         return [
-            Campaign(campaign, orjson.loads(defined[campaign.encode()]), self._score(name, row, now_s, None))
-            for campaign, name, row in zip(ids, names, rows, strict=True)
+            Campaign(c, score, total, share, progress_of(c.goal, total, now_s) if c.goal else None, now_s)
+            for c, score, total, share in zip(campaigns, scores, totals, shares, strict=True)
+        ]
+
+    def _gathered(self, entity: str) -> list[Command]:
+        return [
+            ("HGETALL", self._score_key(entity)),
+            ("ZSCORE", self._key("people"), entity),
+            ("LRANGE", self._key(f"minutes:{entity}"), 0, -1),
         ]
 
     def alerts(self, n: int) -> Plan[list[dict[str, Any]]]:

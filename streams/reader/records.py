@@ -1,4 +1,4 @@
-"""What a reader hands out: places on a board, scores with their parts, points of a chart, campaigns, counts of all partitions."""
+"""What a reader hands out: places on a board, scores with their parts, points of a chart, counts of all partitions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OUTCOMES = ("applied", "self", "duplicate", "refused", "misplaced", "clamped")
+OUTCOMES = ("applied", "self", "duplicate", "forgotten", "refused", "misplaced", "clamped")
 
 
 def _rounded(value: Any) -> Any:
@@ -108,19 +108,6 @@ class Point(Record):
 
     at: float
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """A campaign as it was defined, and its score; None before anything happened in it."""
-
-    id: str
-    definition: dict[str, Any]
-    score: Score | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as published in JSON."""
-        return {"id": self.id, "definition": self.definition, "score": None if self.score is None else self.score.as_dict()}
 
 
 @dataclass(frozen=True, slots=True)

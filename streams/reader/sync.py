@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Self, TypeVar
 
 import redis
 from redis.exceptions import NoScriptError
 
+from streams.control.campaigns import Campaign as Definition
 from streams.errors import ServiceUnavailable
+from streams.reader.campaigns import Campaign
 from streams.reader.changes import ScoreChange
 from streams.reader.cursor import Start
 from streams.reader.feed import Feed
 from streams.reader.plan import Command, Plan, script
 from streams.reader.queries import Queries
-from streams.reader.records import Campaign, Page, Point, Rank, Score, Stats
+from streams.reader.records import Page, Point, Rank, Score, Stats
 from streams.reader.weights import Weights
 from streams.redis.client import connect, reaching_redis, require_bytes
 from streams.settings import Settings
@@ -138,9 +140,12 @@ class Reader:
         """Return the last `n` points of an entity's chart, newest first; None for all that are kept."""
         return self._run(self._queries.history(entity, n))
 
-    def campaigns(self) -> list[Campaign]:
-        """Return all campaigns by id, each with its score."""
-        return self._run(self._queries.campaigns())
+    def campaigns(self, defined: Iterable[Definition] | None = None) -> list[Campaign]:
+        """Return all campaigns by id, each with what it has gathered.
+
+        `defined` are all definitions, where the caller knows better than Redis; None for those that workers have published.
+        """
+        return self._run(self._queries.campaigns(defined))
 
     def alerts(self, n: int = 10) -> list[dict[str, Any]]:
         """Return the last `n` alerts, newest first."""

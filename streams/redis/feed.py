@@ -20,6 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from streams.alerts.judging import Alert
+from streams.redis.forgetting import Eraser
 from streams.redis.published import pack
 from streams.redis.writer import script
 from streams.settings import Settings
@@ -40,6 +41,7 @@ class Feed:
         self.client = client or connect(settings)
         self._alert = self.client.register_script(script("alert"))
         self._top = self.client.register_script(script("top"))
+        self.eraser = Eraser(settings, self.client)
 
     async def write(self, alerts: Sequence[Alert]) -> int:
         """Write those that were not written before; return how many these were.

@@ -49,7 +49,7 @@ end
 for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
   local hash, version = prefix .. "score:" .. e[1], e[2]
   if version < 0 then
-    redis.call("DEL", hash, prefix .. "history:" .. e[1], prefix .. "minutes:" .. e[1])
+    redis.call("DEL", hash, prefix .. "history:" .. e[1], prefix .. "minutes:" .. e[1], prefix .. "why:" .. e[1])
     redis.call("ZREM", boards .. e[3] .. ":standing", e[4])
     redis.call("ZREM", boards .. e[3] .. ":trending", e[4])
   else

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, cast
@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
+from streams.redis.forgetting import Eraser
 from streams.redis.published import pack
 from streams.settings import Settings
 
@@ -49,6 +50,7 @@ class Writer:
         )
         self._publish = self._client.register_script(script("publish"))
         self._finish = self._client.register_script(script("finish"))
+        self.eraser = Eraser(settings, self._client)
         self.token = LIVE
 
     async def write(self, partition: int, items: Sequence[list[Any]]) -> str:
@@ -138,6 +140,14 @@ class Writer:
         """Publish definitions of campaigns, name -> JSON."""
         if definitions:
             await self._client.hset(self._settings.redis_prefix + "campaigns", mapping=dict[Any, Any](definitions))
+
+    async def hidden(self, hide: Collection[str], show: Collection[str]) -> None:
+        """Hide accounts, and show others again."""
+        key = self._settings.redis_prefix + "hidden"
+        if hide:
+            await self._client.sadd(key, *hide)
+        if show:
+            await self._client.srem(key, *show)
 
     async def people(self, counts: Mapping[str, int]) -> None:
         """Publish how many different people engaged, by the campaigns' entity names; a count never goes back."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import ssl
-import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import aiohttp
@@ -102,10 +103,10 @@ async def mended(hosts: Hosts, connect: Callable[[str], AsyncGenerator[T, None]]
         await asyncio.sleep(wait_s)
 
 
-def failure_of(error: BaseException) -> Broken | Refused:
-    """Return what an error of an HTTP or WebSocket client means for the connection."""
+def failure_of(error: BaseException, now_s: float) -> Broken | Refused:
+    """Return what an error of an HTTP or WebSocket client at `now_s`, epoch s, means for the connection."""
     if isinstance(error, aiohttp.ClientResponseError):  # of a WebSocket's handshake as well
-        return failure_of_status(error.status, error.headers or {})
+        return failure_of_status(error.status, error.headers or {}, now_s)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.CertificateError):
         return Refused("its certificate isn't trusted; for an authority of your own give --ca-file")
     if isinstance(error, TimeoutError):
@@ -113,15 +114,19 @@ def failure_of(error: BaseException) -> Broken | Refused:
     return Broken(str(error) or type(error).__name__)
 
 
-def failure_of_status(status: int, headers: Mapping[str, str]) -> Broken | Refused:
-    """Return what an HTTP status other than success means for the connection."""
+def failure_of_status(status: int, headers: Mapping[str, str], now_s: float) -> Broken | Refused:
+    """Return what an HTTP status other than success, at `now_s`, epoch s, means for the connection."""
     if status in _NEVER:
         return Refused(f"it answers {status}: {_NEVER[status]}")
-    return Broken(f"it answers {status}", _retry_after_s(headers))
+    return Broken(f"it answers {status}", _retry_after_s(headers, now_s))
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float:
+def _retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
+    """Return how long a host wants to be left alone: seconds, a date (RFC 9110), or X's epoch seconds; 0 when it says nothing."""
     after, reset = headers.get("Retry-After", ""), headers.get("x-rate-limit-reset", "")
     if after.isascii() and after.isdigit():
         return float(after[:9])
-    return float(reset[:12]) - time.time() if reset.isascii() and reset.isdigit() else 0.0
+    if after:
+        with contextlib.suppress(ValueError, OverflowError):
+            return parsedate_to_datetime(after).timestamp() - now_s
+    return float(reset[:12]) - now_s if reset.isascii() and reset.isdigit() else 0.0

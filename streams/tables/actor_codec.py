@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from streams.columns.hashing import hash_names
 from streams.columns.index import Rows
@@ -93,12 +94,27 @@ def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None]
         _load_rows(table, [k for k, _ in rows], [v for _, v in rows], partition)
 
 
+def decode_row(value: bytes) -> tuple[np.void, NDArray[np.void]]:
+    """Return the row and the recent targets in a changelog value.
+
+    Raises:
+        ValueError: a value of another version.
+    """
+    _check_version(value)
+    start, body = _PREFIX.size, _PREFIX.size + ROW.itemsize
+    return np.frombuffer(value[start:body], ROW)[0], np.frombuffer(value[body:], TARGET)
+
+
+def _check_version(value: bytes) -> None:
+    if value[0] != VERSION:
+        raise ValueError(f"actor row of version {value[0]}; expected {VERSION}: a newer release wrote this changelog")
+
+
 def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes], partition: int) -> None:
     start, body = _PREFIX.size, _PREFIX.size + ROW.itemsize
     counts = np.empty(len(values), dtype=np.int64)
     for i, value in enumerate(values):
-        if value[0] != VERSION:
-            raise ValueError(f"actor row of version {value[0]}; expected {VERSION}: a newer release wrote this changelog")
+        _check_version(value)
         counts[i] = value[1]
     lo, hi = hash_names(keys)
     rows, _ = table.find_or_add(lo, hi, keys, np.arange(len(keys)), partition)
@@ -119,4 +135,4 @@ def _load_marker(inputs: Inputs, value: bytes) -> None:
         source = inputs.source(topic)
         if state["position"] >= source.position:
             source.position = state["position"]
-            source.outcomes = {name: state[name] for name in OUTCOMES}
+            source.outcomes = {name: state.get(name, 0) for name in OUTCOMES}  # an earlier release knew fewer

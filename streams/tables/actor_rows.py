@@ -36,7 +36,7 @@ TARGET = np.dtype(
 )
 MOST_TARGETS = 16
 
-OUTCOMES = ("applied", "self", "duplicate", "refused", "misplaced", "clamped")
+OUTCOMES = ("applied", "self", "duplicate", "forgotten", "refused", "misplaced", "clamped")
 
 
 @dataclass

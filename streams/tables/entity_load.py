@@ -41,6 +41,7 @@ def _last_of_key(order: Rows, lo: Hashes, hi: Hashes) -> Rows:
 
 def _store(table: EntityRows, rows: Rows, chosen: Rows, decoded: DecodedRows) -> None:
     table.rows[rows], table.past[rows] = decoded.rows[chosen], decoded.past[chosen]
+    table.told_as[rows] = decoded.told_as[chosen]
     starts = np.cumsum(decoded.people_counts * ~decoded.sketched) - decoded.people_counts * ~decoded.sketched
     exact = ~decoded.sketched[chosen]
     counts = decoded.people_counts[chosen[exact]]
@@ -56,10 +57,10 @@ def _store(table: EntityRows, rows: Rows, chosen: Rows, decoded: DecodedRows) ->
         which = np.cumsum(decoded.sketched) - 1
         table.sketches[places] = decoded.sketches[which[chosen[~exact]]]
     for row, i in zip(rows.tolist(), chosen.tolist(), strict=True):
-        if decoded.causes[i]:
-            table.causes[row] = decoded.causes[i]
+        if i in decoded.open:
+            table.open[row] = decoded.open[i]
         else:
-            table.causes.pop(row, None)
+            table.open.pop(row, None)
         if i in decoded.surges:
             table.begin_surge(row, decoded.surges[i])
         else:

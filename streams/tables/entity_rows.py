@@ -18,7 +18,8 @@ from streams.tables.pace import Pace, pace_of
 from streams.tables.past import PAST
 
 if TYPE_CHECKING:
-    from streams.tables.causes import Noted
+    from streams.tables.ledger import Open
+    from streams.tables.notes import Noted
     from streams.tables.surges import Surge
 
 # What the changelog stores of an entity. All counters are exact at `at`.
@@ -71,9 +72,11 @@ class EntityRows(KeyedRows):
         self.folded_since: NDArray[np.bool_] = np.zeros(64, dtype=bool)
         self._sketch_end = 0
         self._free_sketches: list[int] = []
-        # row -> the largest contributions since the last change event: (weight, kind, actor's entity name)
-        self.causes: dict[int, list[tuple[float, int, bytes]]] = {}
-        self.noted: list[Noted] = []  # contributions since the last flush, not yet resolved to names
+        self.noted: list[Noted] = []  # since the last flush
+        self.unsaid: list[Noted] = []  # before it, of rows that it hasn't come to yet
+        self.open: dict[int, Open] = {}  # row -> what is known of why it moved since its last change event
+        # The last change event's score, where another formula has given another one since, which no change event told; else 0.
+        self.told_as: NDArray[np.float32] = np.zeros(64, dtype=np.float32)
         self.past: NDArray[np.void] = np.zeros(64, dtype=PAST)
         self.surging: NDArray[np.bool_] = np.zeros(64, dtype=bool)
         self.surges: dict[int, Surge] = {}  # of the rows that are
@@ -82,8 +85,8 @@ class EntityRows(KeyedRows):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of everything but pending causes and surges."""
-        own = (self.people, self.sketch_of, self.sketches, self.past, self.surging)
+        """Bytes of everything but open ledgers and surges."""
+        own = (self.people, self.sketch_of, self.sketches, self.past, self.surging, self.told_as)
         return super().nbytes + sum(column.nbytes for column in own)
 
     def log(self, partition: int = 0) -> Marker:
@@ -99,8 +102,6 @@ class EntityRows(KeyedRows):
         """Forget a partition."""
         self._logs.pop(partition, None)
         self._paces.pop(partition, None)
-        for noted in self.noted:
-            noted.keep(self.part[noted.row] != partition)
         self.remove(self.live_of(partition))
 
     def _reserve(self, rows: int) -> None:
@@ -108,6 +109,7 @@ class EntityRows(KeyedRows):
         self.sketch_of = grown(self.sketch_of, rows)
         self.folded_since = grown(self.folded_since, rows)
         self.past, self.surging = grown(self.past, rows), grown(self.surging, rows)
+        self.told_as = grown(self.told_as, rows)
 
     def pace(self, partition: int) -> Pace:
         """Return how much a partition's entities are engaged with; of one just taken over it is added up."""
@@ -147,12 +149,15 @@ class EntityRows(KeyedRows):
 
     def remove(self, rows: Rows) -> None:
         """Free rows and all that hangs on them."""
+        self.noted, self.unsaid = (
+            [noted.only(lambda held: ~np.isin(held, rows)) for noted in notes] for notes in (self.noted, self.unsaid)
+        )
         self.people.clear(rows)
         self.free_sketches(rows)
         for row in rows.tolist():
-            self.causes.pop(row, None)
+            self.open.pop(row, None)
             self.end_surge(row)
-        self.past[rows] = np.zeros(1, dtype=PAST)
+        self.past[rows], self.told_as[rows] = np.zeros(1, dtype=PAST), 0
         super().remove(rows)
 
     def refresh_reach(self, rows: Rows) -> None:

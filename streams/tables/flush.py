@@ -11,19 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from streams.columns.grouping import slices, where_true
 from streams.columns.index import Rows
-from streams.entities import id_of
-from streams.events.engagements import KINDS
 from streams.model import scoring
-from streams.tables.causes import settle_causes
 from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
+from streams.tables.forgetting import nameless
+from streams.tables.ledger import put_by, take_ledger
 from streams.tables.past import moved
 from streams.tables.score_records import Change, ScoreRecord, records_of, rendered
+from streams.tables.statements import statements
 from streams.tables.surges import Found, found_surges, settle_surges
 
 HYSTERESIS = 0.2
@@ -54,7 +53,8 @@ def flush_pieces(table: EntityRows, partitions: Sequence[int]) -> Iterator[Flush
 def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     """Return what was touched since the last flush, or of that only `rows`, sorted by partition, and mark it clean."""
     settle_surges(table)
-    settle_causes(table)
+    table.unsaid += table.noted
+    table.noted = []
     if rows is None:
         rows = table.touched(table.partitions)
     if not len(rows):
@@ -66,7 +66,7 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     changed = _decide_changes(table, rows, state, scores.score, surges)
     records = _score_records(keys, state, scores)
     telling = where_true(changed)
-    for i, change in zip(telling.tolist(), _changes(rows[telling], state[telling], scores.score[telling], table), strict=True):
+    for i, change in zip(telling.tolist(), _changes(table, rows, telling, state[telling], scores.score[telling]), strict=True):
         records[i] = records[i]._replace(change=change._replace(surge=surges[i].text) if i in surges else change)
     table.dirty[rows] = False
     table.folded_since[rows] = False
@@ -96,7 +96,9 @@ def _decide_changes(
     new = folded & changed
     for i in (i for i, surge in surges.items() if surge.is_news and new[i]):
         table.surges[int(rows[i])].told = True
-    state["before"] = np.where(new, state["published"], np.where(folded, 0.0, state["before"]))
+    told = np.where(table.told_as[rows] > 0, table.told_as[rows], state["published"])
+    state["before"] = np.where(new, told, np.where(folded, 0.0, state["before"]))
+    table.told_as[rows[new]] = 0
     state["published"] = np.where(new, score, state["published"])
     table.rows["before"][rows] = state["before"]
     table.rows["published"][rows] = state["published"]
@@ -104,21 +106,18 @@ def _decide_changes(
     return result
 
 
-def _changes(rows: Rows, state: NDArray[np.void], score: NDArray[np.float64], table: EntityRows) -> list[Change]:
-    """Return the change events of rows; their causes are told and forgotten."""
-    # Points a contribution is worth at the score it led to: d score / d I = 5/ln 2 / (1 + I) = 5/ln 2 * 2^(-(score - 1)/5).
-    slopes = (7.2135 * np.exp2(-(score - 1) / 5)).tolist()
-    changes = []
-    by = rendered(moved(table.past[rows], score))
-    for row, before, after, slope, points in zip(
-        rows.tolist(), rendered(state["before"]), rendered(state["published"]), slopes, by, strict=True
-    ):
-        causes = [
-            f'{{"kind":"{KINDS[kind]}","actor":{orjson.dumps(id_of(actor.decode())).decode()},"points":{weight * slope:.4f}}}'
-            for weight, kind, actor in sorted(table.causes.pop(row, ()), reverse=True)
-        ]
-        changes.append(Change(before, after, f"[{','.join(causes)}]", points))
-    return changes
+def _changes(table: EntityRows, rows: Rows, telling: Rows, state: NDArray[np.void], score: NDArray[np.float64]) -> list[Change]:
+    """Return the change events of rows[telling]; of all other rows what is known of why they move is put by."""
+    ledger = nameless(take_ledger(table, rows), table.forgotten)
+    silent = np.ones(len(rows), dtype=bool)
+    silent[telling] = False
+    put_by(table, ledger, silent)
+    if not len(telling):
+        return []
+    before, after = state["before"].astype(np.float64), state["published"].astype(np.float64)
+    reasons = statements(ledger, telling, before, after, state, table.sketch_of[rows[telling]] > 0, table.settings)
+    by = rendered(moved(table.past[rows[telling]], score))
+    return [Change(*texts) for texts in zip(rendered(before), rendered(after), reasons, by, strict=True)]
 
 
 def _score_records(keys: list[bytes], state: NDArray[np.void], scores: scoring.Scores) -> list[ScoreRecord]:

@@ -15,10 +15,10 @@ from streams.columns.grouping import distinct_numbers, where_true
 from streams.columns.index import Rows
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET, Engagements
 from streams.model import decay
-from streams.tables.causes import note_causes
 from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.fold_reach import fold_reach, people_of
 from streams.tables.joined import Joined, join
+from streams.tables.notes import note
 from streams.tables.past import remember
 
 
@@ -97,6 +97,7 @@ def _add(table: EntityRows, rows: Rows, position: Rows, batch: Joined, chosen: R
     at, weight, kind, undo = batch.at[chosen], batch.weight[chosen], batch.kind[chosen], batch.undo[chosen]
     signed = np.where(undo, -weight, weight)
     state = table.rows[rows]
+    was = state.copy()
     before = np.where(state["at"] > 0, state["at"], at.min())
     newest = before.copy()
     np.maximum.at(newest, position, at)
@@ -123,14 +124,15 @@ def _add(table: EntityRows, rows: Rows, position: Rows, batch: Joined, chosen: R
     table.rows[rows] = state
 
     person = where_true(~post & (weight > 0))
+    gained = np.zeros((2, 0))
     if len(person):
         forward = decay.log2_forward(weight[person], at[person], s.half_life_slow_s)
         with np.errstate(divide="ignore"):
             network = forward + np.log2(batch.standing[chosen[person]])
         favour = (kind[person] == LIKE) | (kind[person] == SHARE)
         entries = people_of(batch.lo[batch.actor[chosen[person]]], favour, (forward, network))
-        fold_reach(table, rows, position[person], entries, undo[person])
-        note_causes(table, rows[position[person]], batch, chosen[person])
+        gained = fold_reach(table, rows, position[person], entries, undo[person])
+    note(table, rows, was, batch, chosen[person], position[person], gained)
     table.refresh_reach(rows)
 
 

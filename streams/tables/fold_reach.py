@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streams.columns.grouping import distinct_numbers, order_by_owner, run_starts, stable_order, where_true
 from streams.columns.index import Rows
 from streams.model import sketch
+from streams.tables.contacts import beyond_before
 from streams.tables.entity_rows import FAVOUR_BIT, MOST_EXACT, PERSON, SKETCH, EntityRows
 
 # An undo names the contact it takes back by time and weight, which the actor's row remembers in 32 bits.
@@ -29,7 +30,9 @@ def people_of(
     return entries
 
 
-def fold_reach(table: EntityRows, rows: Rows, position: Rows, entries: NDArray[np.void], undo: NDArray[np.bool_]) -> None:
+def fold_reach(
+    table: EntityRows, rows: Rows, position: Rows, entries: NDArray[np.void], undo: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Fold engagements of one record, in log order, into the reach of their rows (R and G are not recomputed here).
 
     Args:
@@ -38,17 +41,24 @@ def fold_reach(table: EntityRows, rows: Rows, position: Rows, entries: NDArray[n
         position: index into `rows` of each engagement, shape (n,).
         entries: who, as `people_of` gives it, shape (n,).
         undo: engagements taken back; they remove a person whose strongest contact was that one.
+
+    Returns:
+        What each added to R and to G at its row's time, shape (2, n); less than 0 where it was taken back. In a sketch it is
+        not known who was there before: there it is what somebody new adds.
     """
     sketched = table.sketch_of[rows] > 0
     in_order = np.zeros(len(rows), dtype=bool)
     in_order[position[undo]] = True
     exact = ~sketched & ~in_order
-    in_order[_merge(table, rows, exact, position, entries)] = True
+    now = table.rows["at"][rows] / table.settings.half_life_slow_s
+    strength = np.exp2(np.stack([entries["reach"], entries["network"]]) - now[position])
+    added = np.where(undo, 0.0, strength)
+    in_order[_merge(table, rows, exact, position, entries, added, now)] = True
     beyond = [where_true(sketched[position] & ~undo)]
     grown_up: dict[int, NDArray[np.void]] = {}
     for i in where_true(in_order & ~sketched).tolist():
         mine = where_true(position == i)
-        rest, people = _fold_one(table, int(rows[i]), entries[mine], undo[mine])
+        rest, people, added[:, mine] = _fold_one(table, int(rows[i]), entries[mine], undo[mine], strength[:, mine])
         if people is not None:
             grown_up[int(rows[i])] = people
         beyond.append(mine[rest:][~undo[mine[rest:]]])
@@ -57,10 +67,17 @@ def fold_reach(table: EntityRows, rows: Rows, position: Rows, entries: NDArray[n
     chosen = np.sort(np.concatenate(beyond))
     if len(chosen):
         _fold_sketches(table, rows[position[chosen]], entries[chosen])
+    return added
 
 
-def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Rows, entries: NDArray[np.void]) -> Rows:
-    """Merge into the exact sets of rows[exact]; return the positions of rows that would pass 32 people, untouched."""
+def _merge(
+    table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Rows, entries: NDArray[np.void],
+    added: NDArray[np.float64], now: NDArray[np.float64],
+) -> Rows:  # fmt: skip
+    """Merge into the exact sets of rows[exact]; return the positions of rows that would pass 32 people, untouched.
+
+    What others add is less by what the same person had added before: `added` is brought to that.
+    """
     taken = exact[position]
     if not taken.any():
         return np.zeros(0, dtype=np.int64)
@@ -72,6 +89,8 @@ def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Ro
     order = order_by_owner(owners, identity << np.uint64(1))
     owners, identity, everybody = owners[order], identity[order], everybody[order]
     first = run_starts(owners, identity)
+    mine = where_true(taken)
+    added[:, mine] = beyond_before(added[:, mine], everybody, now[owners], order, first)
     merged = np.empty(len(first), dtype=PERSON)
     merged["person"] = np.bitwise_or.reduceat(everybody["person"], first)
     merged["reach"] = np.maximum.reduceat(everybody["reach"], first)
@@ -84,29 +103,41 @@ def _merge(table: EntityRows, rows: Rows, exact: NDArray[np.bool_], position: Ro
 
 
 def _fold_one(
-    table: EntityRows, row: int, entries: NDArray[np.void], undo: NDArray[np.bool_]
-) -> tuple[int, NDArray[np.void] | None]:
+    table: EntityRows, row: int, entries: NDArray[np.void], undo: NDArray[np.bool_], strength: NDArray[np.float64]
+) -> tuple[int, NDArray[np.void] | None, NDArray[np.float64]]:
     """Fold into one exact row in log order.
 
+    Args:
+        table: the partition's entities.
+        row: the row.
+        entries: of this row, in log order.
+        undo: which take one back.
+        strength: what each adds to R and G if the person is new, shape (2, n).
+
     Returns:
-        How many entries were taken, and the row's 33 people if it has to become a sketch before the rest.
+        How many entries were taken, the row's 33 people if it has to become a sketch before the rest, and what each added.
     """
     single = np.array([row])
+    now = table.rows["at"][row] / table.settings.half_life_slow_s
     people = {p[0] >> 1: p for p in table.people.gather(single)[0].tolist()}
+    added = np.where(undo, 0.0, strength)
     for i, (entry, taken_back) in enumerate(zip(entries.tolist(), undo.tolist(), strict=True)):
         identity = entry[0] >> 1
         held = people.get(identity)
         if taken_back:
             if held is not None and abs(held[1] - entry[1]) < SAME_CONTACT:
+                added[:, i] = -(2 ** (held[1] - now)), -(2 ** (held[2] - now))
                 del people[identity]
         elif held is None:
             people[identity] = entry
             if len(people) > MOST_EXACT:
-                return i + 1, np.array(list(people.values()), dtype=PERSON)
+                return i + 1, np.array(list(people.values()), dtype=PERSON), added
         else:
             people[identity] = (held[0] | entry[0], max(held[1], entry[1]), max(held[2], entry[2]))
+            for column in (0, 1):
+                added[column, i] = max(0.0, strength[column, i] - 2 ** (held[column + 1] - now))
     table.people.replace(single, np.array(list(people.values()), dtype=PERSON), np.array([len(people)]))
-    return len(entries), None
+    return len(entries), None, added
 
 
 def _switch(table: EntityRows, people_of_row: dict[int, NDArray[np.void]]) -> None:

@@ -15,7 +15,7 @@ from streams.columns.grouping import distinct_hashes
 from streams.columns.hashing import Hashes
 from streams.columns.index import Rows
 from streams.columns.texts import Texts
-from streams.events.engagements import KIND_MASK, UNDO_BIT, Engagements
+from streams.events.engagements import FACTORS, KIND_MASK, UNDO_BIT, Engagements
 from streams.tables.marker import Marker
 
 
@@ -29,7 +29,11 @@ class Joined:
     at: NDArray[np.float64]
     weight: NDArray[np.float64]
     standing: NDArray[np.float64]
+    kind_weight: NDArray[np.float32]
     trust: NDArray[np.float32]
+    budget: NDArray[np.float32]
+    repeat: NDArray[np.float32]
+    reciprocity: NDArray[np.float32]
     kind: NDArray[np.uint8]
     undo: NDArray[np.bool_]
     target: Rows  # index into the names
@@ -67,7 +71,7 @@ def join(records: Sequence[Engagements], offsets: Sequence[int], parts: Sequence
         at=np.concatenate([r.at for r in records]),
         weight=np.concatenate([r.weight for r in records]),
         standing=np.concatenate([r.standing for r in records]).astype(np.float64),
-        trust=np.concatenate([r.trust for r in records]),
+        **{factor: np.concatenate([getattr(r, factor) for r in records]) for factor in FACTORS},
         kind=(flags & KIND_MASK).astype(np.uint8),
         undo=(flags & UNDO_BIT) > 0,
         target=target,

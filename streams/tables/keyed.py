@@ -16,6 +16,7 @@ from streams.columns.hashing import Hashes
 from streams.columns.index import HashIndex, Rows
 from streams.columns.pool import grown
 from streams.columns.texts import Texts
+from streams.tables.forgotten import NOBODY, Forgotten
 from streams.tables.names import Names
 
 _SALT = np.uint64(0x9E3779B97F4A7C15)
@@ -29,6 +30,8 @@ def _salted(lo: Hashes, part: Parts | int) -> Hashes:
 
 class KeyedRows:
     """A structured array of rows, their partitions, hashes, names, a dirty mark, and a free list.
+
+    `forgotten` are those of whom no rows are kept: any that comes is `doomed`, until a flush takes it out.
 
     Args:
         dtype: of a row; what the changelog stores.
@@ -46,6 +49,8 @@ class KeyedRows:
         self._end = 0
         self._free: list[int] = []
         self._walked = 0
+        self.forgotten = NOBODY
+        self._doomed: set[int] = set()
 
     def __len__(self) -> int:
         return self._end - len(self._free)
@@ -98,6 +103,7 @@ class KeyedRows:
         self.used[new] = True
         self.names.put(new, Texts.of(names).pick(which[missing]))
         self._index.insert(new, self.lo, self.live)
+        self.doom(new)
         return rows, new
 
     def _allocate(self, count: int) -> Rows:
@@ -131,7 +137,29 @@ class KeyedRows:
         """
         looked_at = self.next_slice(size)
         rows = looked_at.start + where_true(self.used[looked_at] & ~self.dirty[looked_at] & is_old(looked_at))
-        rows = rows[np.isin(self.part[rows], list(partitions))]
+        return self._taken_out(rows[np.isin(self.part[rows], list(partitions))])
+
+    def forget(self, forgotten: Forgotten) -> None:
+        """Keep no rows of somebody from here on. Those there are under the account's own name are found at once."""
+        if forgotten is self.forgotten:
+            return
+        self.forgotten = forgotten
+        for part in np.unique(self.part[self.live()]).tolist():
+            rows = self.find(forgotten.lo, forgotten.hi, part)
+            self._doomed.update(rows[rows >= 0].tolist())
+
+    def doom(self, rows: Rows) -> None:
+        """Have those of used rows taken out that are of somebody forgotten."""
+        if self.forgotten:
+            names = self.names.get(rows)
+            self._doomed.update(row for row, name in zip(rows.tolist(), names, strict=True) if self.forgotten.has(name))
+
+    def doomed(self, partitions: Iterable[int]) -> dict[int, list[bytes]]:
+        """Free the rows of partitions that are doomed, dirty or not; return their names by partition."""
+        rows = np.array(sorted(self._doomed), dtype=np.int64)
+        return self._taken_out(rows[np.isin(self.part[rows], list(partitions))])
+
+    def _taken_out(self, rows: Rows) -> dict[int, list[bytes]]:
         gone: dict[int, list[bytes]] = {}
         for p, name in zip(self.part[rows].tolist(), self.names.get(rows), strict=True):
             gone.setdefault(p, []).append(name)
@@ -143,5 +171,6 @@ class KeyedRows:
         """Free distinct rows; their index slots die with their hashes."""
         self.lo[rows] = self.hi[rows] = 0
         self.used[rows] = self.dirty[rows] = False
+        self._doomed.difference_update(rows.tolist() if self._doomed else ())
         self._free.extend(rows.tolist())
         self.names.drop(rows, self.live())

@@ -93,8 +93,13 @@ def _rescored(table: EntityRows, rows: Rows) -> Rescored:
 
 
 def publish_anew(table: EntityRows, parts: Iterable[Rescored]) -> None:
-    """Have the next flush write the rows that move, and their scores; no change events, since nobody did anything."""
+    """Have the next flush write the rows that move, and their scores; no change events, since nobody did anything.
+
+    The next change event of each says what of it was the formula's.
+    """
     for part in parts:
+        told = table.told_as[part.rows]
+        table.told_as[part.rows] = np.where(told > 0, told, table.rows["published"][part.rows])
         table.rows["published"][part.rows] = part.scores
         table.rows["before"][part.rows] = 0
         table.dirty[part.rows] = True

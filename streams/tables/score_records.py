@@ -14,6 +14,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from streams.tables.reasons import combined
+
 NUMBERS = (
     "score", "reach", "network", "amplification", "reach_pts", "network_pts", "amplification_pts", "momentum",
     "plus_minus", "posts", "likes", "shares", "replies", "at", "ver", "standing", "trending",
@@ -31,7 +33,7 @@ _RECORD = re.compile(
 
 
 class Change(NamedTuple):
-    """What a change event says beyond the score it led to, as JSON text.
+    """What a change event says beyond the score it led to, as JSON text; `causes` are `streams.tables.reasons`.
 
     `moved` is by how much the score moved within two fast half-lives, points. `surge` tells of one that is under way, or nothing.
     """
@@ -102,10 +104,14 @@ def decode(value: bytes) -> ScoreRecord:
 
 
 def merged(older: ScoreRecord, newer: ScoreRecord) -> ScoreRecord:
-    """Return the newer record of an entity, telling of the change since before the older one where that one told of a change."""
+    """Return the newer record of an entity, telling of the change since before the older one where that one told of a change.
+
+    Of one version they tell the same change, and the later one may not know the reasons any more.
+    """
     if older.change is None:
         return newer
-    if newer.change is None:
+    if newer.change is None or newer.version == older.version:
         return newer._replace(change=older.change)
-    surge = newer.change.surge or older.change.surge
-    return newer._replace(change=newer.change._replace(before=older.change.before, surge=surge))
+    first, second = older.change, newer.change
+    causes = combined(first.causes, second.causes, float(second.before) - float(first.after))
+    return newer._replace(change=second._replace(before=first.before, causes=causes, surge=second.surge or first.surge))

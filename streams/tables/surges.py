@@ -95,7 +95,8 @@ def settle_surges(table: EntityRows) -> None:
     if not table.noted:
         return
     # Not by marking them in a column of the table, which may be far longer than what was touched.
-    rows, place = np.unique(np.concatenate([n.row for n in table.noted]), return_inverse=True)
+    entries = np.concatenate([n.entries for n in table.noted])
+    rows, place = np.unique(entries["row"], return_inverse=True)
     if not len(rows):
         return
     rising = judge(table, rows).z > alerting.CLEAR_Z
@@ -106,9 +107,7 @@ def settle_surges(table: EntityRows) -> None:
     for row in rows[rising & ~table.surging[rows]].tolist():
         table.begin_surge(row, Surge(int(table.rows["off"][row])))
     chosen = where_true(rising[place])
-    kind = np.concatenate([n.kind for n in table.noted])[chosen]
-    trusted = np.concatenate([n.trust for n in table.noted])[chosen] >= alerting.TRUSTED
-    person = np.concatenate([n.person for n in table.noted])[chosen]
+    kind, person, trusted = entries["kind"][chosen], entries["person"][chosen], entries["trust"][chosen] >= alerting.TRUSTED
     place = place[chosen]
     kinds = np.bincount(place * 4 + kind, minlength=4 * len(rows)).reshape(-1, 4)
     low = np.bincount(place[~trusted], minlength=len(rows))

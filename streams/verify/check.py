@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from streams.redis.client import session
 from streams.settings import Settings
 from streams.verify.campaigns import people_of
 from streams.verify.compare import Totals, compare_inputs, compare_table
+from streams.verify.forgotten import Forgotten
 from streams.verify.inputs import Inputs, recount_inputs
 from streams.verify.log import read_log
 from streams.verify.redis_state import compare_people, compare_redis
@@ -20,7 +22,8 @@ from streams.verify.table import Table, read_tables
 # (what is being done, how much of it is done, of how much)
 Progress = Callable[[str, float, float], None]
 
-OUTCOMES = ("applied", "self", "duplicate", "refused", "misplaced", "clamped")
+FORGOTTEN_WITHIN_S = 60.0  # by then the workers that run have taken somebody out
+OUTCOMES = ("applied", "self", "duplicate", "forgotten", "refused", "misplaced", "clamped")
 
 
 def verify(settings: Settings, progress: Progress | None = None) -> Report:
@@ -38,11 +41,17 @@ def verify(settings: Settings, progress: Progress | None = None) -> Report:
     show = progress or (lambda title, done, total: None)
     # Tables first and inputs last: what is in a table is then in the log read after it.
     show("reading the table", 0, 0)
+    settled_ms = time.time() * 1000 - FORGOTTEN_WITHIN_S * 1000
     tables = read_tables(settings)
     report.entities = sum(len(table.names) for table in tables.values())
     report.expired = sum(len(table.expired) for table in tables.values())
     people: dict[str, int] = {}
-    totals = _check_log(settings, tables, people, report, show)
+    forgotten = Forgotten()
+    for record in read_topic(
+        settings, settings.control_topic
+    ):  # after the tables: whose rows were missing there is forgotten here
+        forgotten.tell(record.key, record.value, record.timestamp)
+    totals = _check_log(settings, tables, people, report, show, forgotten, settled_ms)
     inputs = _recount_inputs(settings, report, show)
     compare_inputs(inputs, totals, report)
     _compare_dead_letters(settings, inputs, report)
@@ -69,7 +78,10 @@ def _adding(show: Progress, title: str, total: float) -> Callable[[int], None]:
     return add
 
 
-def _check_log(settings: Settings, tables: dict[int, Table], people: dict[str, int], report: Report, show: Progress) -> Totals:
+def _check_log(
+    settings: Settings, tables: dict[int, Table], people: dict[str, int], report: Report, show: Progress, forgotten: Forgotten,
+    settled_ms: float,
+) -> Totals:  # fmt: skip
     """Compare each partition's table with its log; return the log's integers, and add its campaigns' people to `people`."""
     totals = Totals({})
     for partition, end in sorted(end_offsets(settings, settings.engagements_topic).items()):
@@ -84,7 +96,7 @@ def _check_log(settings: Settings, tables: dict[int, Table], people: dict[str, i
                 "integers are compared, as lower bounds"
             )
         people |= people_of(log) if log.first_offset == 0 else {}
-        compare_table(partition, log, tables[partition], settings, totals, report)
+        compare_table(partition, log, tables[partition], settings, totals, report, forgotten, settled_ms)
     return totals
 
 

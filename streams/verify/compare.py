@@ -9,6 +9,7 @@ import numpy as np
 
 from streams.settings import Settings
 from streams.verify.decayed import COUNTS, Counted, chosen_of, count, decay
+from streams.verify.forgotten import Forgotten
 from streams.verify.inputs import Inputs, home_of
 from streams.verify.log import Ints, Log
 from streams.verify.report import Report
@@ -27,8 +28,22 @@ class Totals:
     is_whole: bool = True
 
 
-def compare_table(partition: int, log: Log, table: Table, settings: Settings, totals: Totals, report: Report) -> None:
-    """Compare a partition's rows with its log, and add the log's integers to `totals`."""
+def compare_table(
+    partition: int, log: Log, table: Table, settings: Settings, totals: Totals, report: Report, forgotten: Forgotten,
+    settled_ms: float,
+) -> None:  # fmt: skip
+    """Compare a partition's rows with its log, and add the log's integers to `totals`.
+
+    Args:
+        partition: its number.
+        log: its engagements.
+        table: its rows.
+        settings: half-lives, and after which time rows expire.
+        totals: filled.
+        report: filled.
+        forgotten: whose rows may be gone.
+        settled_ms: who was forgotten before this time has none, epoch ms.
+    """
     names = {name: i for i, name in enumerate(log.names)}
     whole = count(log, chosen_of(log, np.zeros(len(names), dtype=np.int64)))
     for name, i in names.items():
@@ -49,6 +64,8 @@ def compare_table(partition: int, log: Log, table: Table, settings: Settings, to
     since, values = count(log, chosen), decay(log, chosen, at, settings)
     for name, row, i in zip(table.names, table.rows, place.tolist(), strict=True):
         entity = name.decode()
+        if forgotten.has(entity, settled_ms):
+            report.add("table", entity, "row", None, "a row of somebody forgotten")
         if i < 0 or since.last_offset[i] < 0:
             if log.first_offset == 0:
                 report.add("table", entity, "row", None, "a row that no engagement made")
@@ -62,7 +79,7 @@ def compare_table(partition: int, log: Log, table: Table, settings: Settings, to
             expected = values.values[field][i]
             if not abs(row[field] - expected) <= values.tolerance[field][i] + _NOTHING:  # so that NaN differs
                 report.add("table", entity, field, float(expected), float(row[field]))
-    _compare_gone(log, table, names, born, whole, settings, report)
+    _compare_gone(log, table, names, born, settings, report, forgotten)
 
 
 def _compare_integers(entity: str, row: Any, since: Counted, i: int, report: Report) -> None:
@@ -82,9 +99,12 @@ def _compare_bounds(entity: str, row: Any, counts: Ints, is_undone: bool, report
 
 
 def _compare_gone(
-    log: Log, table: Table, names: dict[bytes, int], born: Ints, whole: Counted, settings: Settings, report: Report
+    log: Log, table: Table, names: dict[bytes, int], born: Ints, settings: Settings, report: Report, forgotten: Forgotten
 ) -> None:
-    """Check that entities without a row, and rows that leave out a part of their log, had expired: were idle long enough."""
+    """Check that entities without a row, and rows that leave out a part of their log, had expired: were idle long enough.
+
+    Or that they are of somebody forgotten.
+    """
     has_row = np.zeros(len(names), dtype=bool)
     has_row[[names[name] for name in table.names if name in names]] = True
     born = np.where(has_row, born, np.iinfo(np.int64).max)
@@ -97,7 +117,7 @@ def _compare_gone(
         # What the partition's newest time was when the row was made again; at the end of the log where it wasn't.
         reached = int(np.searchsorted(log.offset, born[i], side="right"))
         report.compared["expirations"] += 1
-        if watermark[reached - 1] - newest[i] < settings.expire_after_s:
+        if watermark[reached - 1] - newest[i] < settings.expire_after_s and not forgotten.has(entity):
             if not has_row[i]:
                 report.add("table", entity, "row", "a row", "a tombstone" if log.names[i] in table.expired else None)
             else:

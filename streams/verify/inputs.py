@@ -14,6 +14,7 @@ from streams.kafka.topics import beginning_offsets, end_offsets, read_topic
 from streams.settings import Settings
 from streams.verify.campaigns import Campaigns
 from streams.verify.event import Event, parse
+from streams.verify.forgotten import Forgotten
 
 DUPLICATE_WINDOW = 1_000_000  # offsets
 Coordinate = tuple[str, int, int]
@@ -36,6 +37,12 @@ class Inputs:
     events: int = 0
     is_whole: bool = True
     campaigns: Campaigns = field(default_factory=Campaigns)
+    forgotten: Forgotten = field(default_factory=Forgotten)
+
+    def tell(self, record: Record) -> None:
+        """Take the next record of the control topic."""
+        self.campaigns.tell(record.key, record.value, record.timestamp)
+        self.forgotten.tell(record.key, record.value, record.timestamp)
 
 
 class _Accepted:
@@ -70,7 +77,7 @@ def recount_inputs(settings: Settings, progress: Callable[[int], None]) -> Input
     inputs = Inputs()
     all_ends = {topic: end_offsets(settings, topic) for topic in settings.topic_names}
     for record in read_topic(settings, settings.control_topic):  # after the ends: what events before them count for is then there
-        inputs.campaigns.tell(record.key, record.value, record.timestamp)
+        inputs.tell(record)
     for topic, ends in all_ends.items():
         inputs.ends.update({(topic, p): end for p, end in ends.items()})
         inputs.is_whole &= not any(beginning_offsets(settings, topic).values())
@@ -98,6 +105,8 @@ def recounted(topic: str, records: Iterable[Record], inputs: Inputs, settings: S
             inputs.outcomes["self"] += 1
         elif not accepted[record.partition].accept(event, record.offset):
             inputs.outcomes["duplicate"] += 1
+        elif inputs.forgotten.drops(event, record.timestamp):
+            inputs.outcomes["forgotten"] += 1
         else:
             inputs.outcomes["applied"] += 1
             inputs.outcomes["clamped"] += event.at > record.timestamp / 1000

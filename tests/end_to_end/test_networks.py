@@ -6,21 +6,24 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import networks
+import psutil
 import pytest
 from harness import Deployment, deployment
 from networks import Step
 
 from streams import entities
 from streams.settings import PREFIX, Settings
-from tests import samples
+from tests import readme, samples
 
 ROOT = Path(__file__).parents[2]
 AT_US = 1_783_175_888_000_000
@@ -130,6 +133,44 @@ async def test_bluesky_is_on_the_leaderboard(version: int, settings: Settings) -
     assert leaders[0]["account"] == "did:plc:ann"
     assert leaders[0]["score"] > leaders[1]["score"] > 1
     assert board == {"did:plc:ann": (1, 4, 2, 1), "did:plc:ben": (0, 1, 0, 0), "did:plc:cat": (1, 0, 0, 0)}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_the_one_command_of_the_readme_shows_a_board_and_leaves_nothing_running(version: int) -> None:
+    (line,) = [line for block in readme.blocks("sh") for line in block.splitlines() if "ingest bluesky" in line]
+    messages = conversation() if version == 1 else [version_2(message) for message in conversation()]
+    script = [Step(status=503), Step(messages, then="stay")]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    async with networks.jetstream(*script) as network:
+        words = [*line.split()[1:], "--host", network.url, "--jetstream", str(version)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams", *words],
+            cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            shown, deadline = "", time.monotonic() + 120
+            expected = (
+                r" +1 .*did:plc:ann .* 1 +4 +2 +1$",  # the first place, with all that it got
+                r"bluesky: \d+ messages/s, \d+ events/s, [\d,.]+ s behind *$",
+                r"11 messages, 12 events, 0 dropped *$",
+                r"\d\d:\d\d:\d\d behind: the newest event is ",  # what was told last
+            )
+            while not all(re.search(rf"(?m)^{line}", shown) for line in expected):
+                picture = await asyncio.to_thread(process.stdout.readline)
+                assert picture, f"ended after {shown}: {process.communicate()}"
+                shown += picture
+                assert time.monotonic() < deadline, shown
+            started = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGINT)
+            out, err = await asyncio.to_thread(process.communicate, timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, err
+    assert "it answers 503; asking" in err
+    assert "messages 11: 6 like, 1 post, 1 like deleted, 1 repost, 1 reply, 1 quote" in out
+    assert len(started) >= 3  # a broker, a Redis and a worker
+    assert psutil.wait_procs(started, timeout=10)[1] == []
 
 
 def scored(settings: Settings, path: Path, preset: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:

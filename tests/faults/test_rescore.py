@@ -5,28 +5,36 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from itertools import permutations
+from typing import Any
 
 import pytest
 from harness import Deployment, deployment
-from load import lively_events, send
+from load import like, lively_events, send
 
 from streams.cli import main
 from streams.settings import Settings
 from streams.shadow import compare, with_settings
 from streams.verify.table import read_tables
 
-EVENTS = 3_000
-CHANGED = ["usual_engagement_per_post=0.001", "amplification_k=0.1"]  # everybody who posts is far above the usual
+ACCOUNTS = 40
+EVENTS = 2 * ACCOUNTS * (ACCOUNTS - 1)
+CHANGED = ["network_weight=1000"]  # everybody is engaged with by people of standing
 
 
-def _boards(running: Deployment) -> dict[str, float]:
-    return running.reader.members()
+def _board(running: Deployment) -> dict[bytes, float]:
+    found: Any = running.client.zrange(f"{running.settings.redis_prefix}board:all:standing", 0, -1, withscores=True)
+    return dict(found)
 
 
 def _run_once(settings: Settings) -> None:
     with deployment(settings, workers=1) as running:
-        send(settings, lively_events(EVENTS, 21, time.time() - 3_600))
-        running.settle()
+        # Everybody likes everybody, twice: the second time they are somebody.
+        pairs = [*permutations(range(ACCOUNTS), 2)]
+        at_s = time.time() - 3_600
+        for first in (0, len(pairs)):
+            send(settings, [like(i, f"p{actor}", f"p{author}", at_s) for i, (actor, author) in enumerate(pairs, first)])
+            running.settle()
         running.stop(running.workers[0])
 
 
@@ -47,11 +55,11 @@ def test_a_formula_that_moves_too_many_is_refused_and_when_accepted_published_wh
     assert said["entities"] == len(shadow.names)
 
     with deployment(other) as running:
-        before = _boards(running)
+        before = _board(running)
         worker = running.start()
         assert worker.wait(30) == 70
         assert "CLOUTSTREAM_RESCORE=accept" in worker.log()
-        assert _boards(running) == before
+        assert _board(running) == before
         running.workers.remove(worker)
         worker.close()
 
@@ -69,7 +77,7 @@ def test_a_formula_that_moves_too_many_is_refused_and_when_accepted_published_wh
 
         running.wait_for(is_published, "scores of the new formula")
         running.wait_for(running.reader.is_complete, "Redis complete")
-        assert _boards(running) != before
+        assert _board(running) != before
         send(settings, lively_events(500, 22, time.time() - 60))
         running.settle()
         assert running.assert_equal().events == EVENTS + 500

@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["streams.sources"]):
-    from tests.laws.test_sources_total import SOURCES, check
+    from tests.laws.test_sources_total import NAMES, SOURCES, WORDS, check
 
 
 def main() -> None:
@@ -29,9 +29,13 @@ def main() -> None:
         for mapped in run(data):
             check(mapped)
 
-    with tempfile.TemporaryDirectory() as corpus:
-        (Path(corpus) / "right").write_bytes(json.dumps(message).encode())
-        atheris.Setup([*sys.argv, corpus], one)
+    with tempfile.TemporaryDirectory() as folder:
+        (corpus := Path(folder) / "corpus").mkdir()
+        (corpus / "right").write_bytes(json.dumps(message).encode())
+        # Names and words as JSON has them, quotes included: put together letter by letter few would be found in an hour.
+        quoted = [json.dumps(word).replace("\\", "\\\\").replace('"', '\\"') for word in (*NAMES, *WORDS)]
+        (words := Path(folder) / "words").write_text("".join(f'"{word}"\n' for word in quoted))
+        atheris.Setup([sys.argv[0], f"-dict={words}", *sys.argv[1:], str(corpus)], one)
         atheris.Fuzz()
 
 

@@ -160,7 +160,7 @@ def test_no_alert_is_lost_or_repeated_when_workers_are_killed(
     authors = [f"author{n}" for n in range(8)]
     with deployment(hooked) as running:
         command(hooked, capsys, monkeypatch, "add", "jump", "--everybody", "--cooldown-s", "0")
-        command(hooked, capsys, monkeypatch, "add", "crosses", "--everybody", "--value", "25", "--cooldown-s", "0")
+        command(hooked, capsys, monkeypatch, "add", "crosses", "--everybody", "--value", "15", "--cooldown-s", "0")
         worker = running.start()
         established(running, *authors)
         for author in authors:

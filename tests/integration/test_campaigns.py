@@ -25,7 +25,6 @@ from streams.control.state import ControlState, Fetched
 from streams.errors import UsageError
 from streams.kafka.clients import producer
 from streams.kafka.topics import create_topics
-from streams.redis.campaigns import read_totals
 from streams.settings import Settings
 
 Run = Callable[..., Any]
@@ -90,9 +89,7 @@ def test_a_campaign_counts_from_when_it_was_made_until_its_end_through_a_kill(se
 
 def counts(running: Deployment, name: str) -> tuple[int, int]:
     """Return a campaign's likes and people, as published."""
-    campaign = read_control(running.settings).campaign(name)
-    assert campaign is not None
-    totals = read_totals(running.settings, running.client, campaign)
+    (totals,) = [campaign.totals for campaign in running.reader.campaigns() if campaign.id == name]
     return totals.likes, totals.people
 
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any, ClassVar
 
 import networks
 import pytest
+from aiohttp import web
 from networks import Step
 
 from streams.errors import ConfigurationError
@@ -30,6 +32,7 @@ from streams.sources.checkpoints import Checkpoints
 from streams.sources.cloudevents.source import CloudEvents
 from streams.sources.file.mapping import FieldMap
 from streams.sources.run import Ingest
+from tests import readme
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 30.0
@@ -264,40 +267,49 @@ def test_the_command_reads_a_file_once_and_says_what_came_of_it(settings: Settin
     assert [event["id"] for event in sent(settings)] == ["shop.csv:2", "shop.csv:4"]
 
 
-SOURCE = """\
-from streams.sources import Event, Mapped, Source
-
-
-class Drums(Source):
-    name = "drums"
-
-    async def batches(self, position):
-        yield [b"ann ben 5", b"boom"]
-
-    def map(self, message):
-        words = message.decode(errors="replace").split()
-        if len(words) != 3:
-            return Mapped("unknown beat", dropped="unreadable", is_kept=True)
-        actor, author, at = words
-        return Mapped("beat", [Event(f"drums-{at}-{actor}", "like", actor, author, float(at), network=self.name)])
-"""
-
-
-def test_a_network_of_ones_own_is_one_file(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "drums.py").write_text(SOURCE)
-    ended = command(settings, "custom", "drums:Drums", "--json", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
-    out, err = ended.communicate(timeout=90)
-    assert ended.returncode == 0, err
-    assert json.loads(out)["events"] == {"like": 1}
-    assert [event["id"] for event in sent(settings)] == ["drums-5-ann"]
-
-
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+class Photos:
+    """The site that the README's own network reads: one JSON array a line, those after a number; remembers the numbers."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def likes(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(int(request.query["after"]))
+        likes = [[n, f"fan{n}", "ben", 5.0 + n] for n in (1, 2, 3) if n > self.asked[-1]]
+        return web.Response(text="".join(f"{json.dumps(line)}\n" for line in (*likes, "boom")))
+
+
+async def test_the_readmes_network_of_ones_own_is_read_and_goes_on(settings: Settings, tmp_path: Path) -> None:
+    (source,) = [block for block in readme.blocks("python") if "(Source):" in block]
+    assert len([line for line in source.splitlines() if line]) <= 22
+    (words,) = re.findall(r"`cloutstream ingest (custom [\w:]+)`", readme.text())
+    (file,) = re.findall(r"With this as `([\w.]+)`", readme.text())
+    photos = Photos()
+    async with networks.served(("GET", "/likes", photos.likes)) as address:
+        (tmp_path / file).write_text(source.replace("127.0.0.1:8080", address))
+        for messages, events in (({"like": 3}, {"like": 3}), ({}, {})):
+            photos.asked.clear()
+            process = command(settings, *words.split(), "--json", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+            try:
+                await asyncio.to_thread(wait_for, lambda: len(photos.asked) > 1, process)  # the first answer has been read
+                process.send_signal(signal.SIGTERM)
+                out, err = await asyncio.to_thread(process.communicate, timeout=30)
+            finally:
+                process.kill()
+            assert process.returncode == 0, err
+            result = json.loads(out)
+            assert photos.asked[:2] == ([0, 3] if messages else [3, 3])
+            assert result["dropped"]["unreadable"] == result["messages"].pop("unknown line") >= 1
+            assert (result["messages"], result["events"]) == (messages, events)
+    assert [event["id"] for event in sent(settings)] == ["photos-1", "photos-2", "photos-3"]
 
 
 async def test_sigterm_ends_the_command_with_all_in_kafka_and_metrics_tell_of_it(settings: Settings) -> None:

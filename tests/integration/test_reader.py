@@ -135,6 +135,7 @@ def test_counts_are_summed_over_partitions(settings: Settings, client: redis.Red
             "applied": 10,
             "self": 1,
             "duplicate": 2,
+            "forgotten": 7,
             "refused": 3,
             "misplaced": 4,
             "clamped": 5,
@@ -143,7 +144,15 @@ def test_counts_are_summed_over_partitions(settings: Settings, client: redis.Red
         row |= {"position:events": 20, "position:likes": 5, "applied_engagements": 6}
         client.hset(f"{settings.redis_prefix}stats:{p}", mapping=row)
     stats = reader.stats()
-    assert stats.outcomes == {"applied": 20, "self": 2, "duplicate": 4, "refused": 6, "misplaced": 8, "clamped": 10}
+    assert stats.outcomes == {
+        "applied": 20,
+        "self": 2,
+        "duplicate": 4,
+        "forgotten": 14,
+        "refused": 6,
+        "misplaced": 8,
+        "clamped": 10,
+    }
     assert (stats.positions, stats.position, stats.engagements) == ({"events": 40, "likes": 10}, 50, 12)
     assert stats.updated_at == NOW_S + settings.partitions - 1
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
+import orjson
 import pytest
 import redis
 
 from streams import entities
+from streams.control.campaigns import Campaign as Definition
+from streams.control.campaigns import Goal
 from streams.reader import Reader, Standing, Weights, boards
 from streams.redis.client import session
 from streams.settings import Settings
@@ -194,12 +198,23 @@ def test_the_trending_board_has_no_parts_to_weigh(reader: Reader) -> None:
         reader.top(n=-1)
 
 
-def test_campaigns_come_with_their_scores_and_without(settings: Settings, client: redis.Redis, reader: Reader) -> None:
+def test_campaigns_come_with_what_they_gathered_and_without(settings: Settings, client: redis.Redis, reader: Reader) -> None:
     assert reader.campaigns() == []
-    write(settings, client, "su@mmer", scope="campaigns", reach=15.0)
-    definitions = {"su@mmer": b'{"tags":["sun"]}', "autumn": b'{"tags":[]}'}
+    write(settings, client, "su@mmer", scope="campaigns", reach=15.0, posts=2, likes=30, shares=6)
+    summer = Definition("su@mmer", ("sun",), goal=Goal("likes", 60.0), since_ms=int((NOW_S - 3600) * 1000))
+    definitions = {summer.name: orjson.dumps(summer.as_dict()), "autumn": b'{"tags":[]}'}
     client.hset(f"{settings.redis_prefix}campaigns", mapping=dict[str | bytes, bytes | float | int | str](definitions))
-    autumn, summer = reader.campaigns()
-    assert (autumn.id, autumn.definition, autumn.score) == ("autumn", {"tags": []}, None)
-    assert (summer.id, summer.score and summer.score.score) == ("su@mmer", pytest.approx(21.0))
+    client.zadd(f"{settings.redis_prefix}people", {summer.entity: 12})
+    client.rpush(f"{settings.redis_prefix}minutes:{summer.entity}", orjson.dumps([NOW_S // 60 - 6, 2, 20, 1, 0]))
+    autumn, found = reader.campaigns()
+    assert (autumn.id, autumn.definition.tags, autumn.score, autumn.share_of_voice) == ("autumn", (), None, 0.0)
+    assert (found.definition, found.score and found.score.score) == (summer, pytest.approx(21.0))
+    assert (found.totals.posts, found.totals.engagements, found.totals.people, found.totals.reach) == (2, 36, 12, 15.0)
+    assert found.totals.per_minute == {"posts": 0.0, "likes": 2.0, "shares": 1.0, "replies": 0.0}
+    assert found.share_of_voice == 1.0
+    assert found.progress
+    assert (found.progress.ratio, found.progress.at) == (0.5, NOW_S + 15 * 60)
+    ended = replace(summer, ended_ms=int(NOW_S * 1000))
+    (known_better,) = reader.campaigns([ended])
+    assert (known_better.state, known_better.totals) == ("over", found.totals)
     assert [place.account for place in reader.top("campaigns")] == ["su@mmer"]

@@ -10,7 +10,7 @@ from streams.embedded import EmbeddedBroker
 from streams.errors import ConfigurationError, ServiceUnavailable
 from streams.kafka import topics
 from streams.kafka.clients import admin, consumer, producer
-from streams.kafka.topics import beginning_offsets, check_topics, create_topics, end_offsets, read_topic, topic_specs
+from streams.kafka.topics import TopicSpec, beginning_offsets, check_topics, create_topics, end_offsets, read_topic, topic_specs
 from streams.settings import Settings
 
 
@@ -61,11 +61,11 @@ def test_created_topics_pass_the_check_and_are_not_created_again(settings: Setti
 def test_a_broker_that_learns_of_new_topics_late_is_asked_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     check, asked = topics.check_topics, []
 
-    def late(settings: Settings) -> None:
+    def late(settings: Settings, specs: list[TopicSpec] | None) -> None:
         asked.append(time.monotonic())
         if len(asked) < 3:
             raise topics.MissingTopics("no topic")
-        check(settings)
+        check(settings, specs)
 
     monkeypatch.setattr(topics, "check_topics", late)
     assert create_topics(settings)

@@ -90,8 +90,9 @@ async def test_every_answer_is_as_it_is_described(settings: Settings, filler: re
     write(settings, filler, "bob", reach=3.0)
     write(settings, filler, "ann", scope="topic:ai", reach=10.0)
     write(settings, filler, "ai", scope="topics", reach=40.0)
-    write(settings, filler, "launch", scope="campaigns", reach=12.0)
-    definitions: dict[Any, Any] = {"launch": json.dumps({"tags": ["ai"]}), "quiet": json.dumps({"tags": ["x"]})}
+    write(settings, filler, "launch", scope="campaigns", reach=12.0, likes=5)
+    wanted = {"tags": ["ai"], "goal": {"of": "likes", "value": 20}}
+    definitions: dict[Any, Any] = {"launch": json.dumps(wanted), "quiet": json.dumps({"tags": ["x"]})}
     filler.hset(f"{prefix}campaigns", mapping=definitions)
     filler.lpush(f"{prefix}history:account:ann", f"[{NOW_S - 60},20.5]", f"[{NOW_S},25.25]")
     filler.lpush(f"{prefix}why:account:ann", json.dumps({"at": NOW_S, "before": 20.5, "after": 25.25}))
@@ -118,6 +119,8 @@ async def test_every_answer_is_as_it_is_described(settings: Settings, filler: re
     assert (await ask(client, "why/account:ann", "Why"))["statements"][0]["after"] == 25.25
     campaigns = await ask(client, "campaigns", "Campaigns")
     assert [(c["id"], c["score"] is None) for c in campaigns["campaigns"]] == [("launch", False), ("quiet", True)]
+    launch = campaigns["campaigns"][0]
+    assert (launch["progress"]["ratio"], launch["share_of_voice"], launch["totals"]["engagements"]) == (0.25, 1.0, 5)
     assert [c["id"] for c in (await ask(client, "campaigns", "Campaigns", offset=1))["campaigns"]] == ["quiet"]
     assert [a["id"] for a in (await ask(client, "alerts", "Alerts"))["alerts"]] == ["alert-2", "alert-1"]
 

@@ -164,12 +164,13 @@ def test_hostile_ids_are_text(settings: Settings, filler: redis.Redis, dashboard
     put(settings, filler, {account: 500.0 - i for i, account in enumerate(HOSTILE_IDS)})
     prefix = settings.redis_prefix
     causes = [{"kind": "<b>like</b>", "actor": account, "points": 0.5} for account in HOSTILE_IDS]
+    put(settings, filler, {"ann": 3.0})
     filler.lpush(f"{prefix}why:account:ann", json.dumps({"at": time.time(), "before": 1.0, "after": 2.0, "causes": causes}))
     for account in HOSTILE_IDS:
         filler.xadd(f"{prefix}alerts", {"json": json.dumps({"id": account, "entity": f"account:{account}", "kind": account})})
         filler.hset(f"{prefix}campaigns", account, json.dumps({"tags": [account], "accounts": [account]}))
     page.goto(dashboard.url)
-    expect_names(page, *map(shown, HOSTILE_IDS))
+    expect_names(page, *map(shown, HOSTILE_IDS), "ann")
     page.evaluate("window.names = import('/static/js/names.js')")
     escaped = page.evaluate(
         "async (ids) => { const { printable } = await window.names; return ids.map(printable); }", HOSTILE_IDS
@@ -288,7 +289,7 @@ def test_an_account_shows_parts_history_reasons_and_who_engages(
     now = time.time()
     points = [f"[{now - 60 * i},{20 + i % 5}]" for i in range(1, 50)]
     filler.rpush(f"{settings.redis_prefix}history:account:ann", *points)
-    statement = {"at": now, "before": 20.0, "after": 24.0, "decay": -0.25}
+    statement = {"at": now, "before": 20.0, "after": 24.0, "decay": -0.2}
     statement["causes"] = [{"kind": "share", "actor": "bob", "points": 3.0}, {"kind": "like", "actor": "cem", "points": 1.0}]
     filler.lpush(f"{settings.redis_prefix}why:account:ann", json.dumps(statement))
     page.goto(f"{dashboard.url}/?entity=account:ann")
@@ -298,8 +299,9 @@ def test_an_account_shows_parts_history_reasons_and_who_engages(
     assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.2)
     assert numbers[3] < 0
     expect(page.locator(".chart path.line")).to_have_count(1)
-    expect(page.locator(".feed")).to_contain_text("by bob (share), cem (like)")
-    expect(page.locator(".feed")).to_contain_text(f"decay {MINUS}0.2")
+    reasons = page.get_by_role("list", name="Why it moved")
+    expect(reasons).to_contain_text("by bob (share), cem (like)")
+    expect(reasons).to_contain_text(f"decay {MINUS}0.2")
     expect(page.locator(".engaged li").first).to_contain_text("bob")
     expect(page.locator(".facts")).to_contain_text("#1 of 1")
     change = {"entity": "account:ann", "before": 24.0, "after": 26.0, "at": now + 1, "published_at": now + 1, "ver": 99}
@@ -328,7 +330,8 @@ def test_alerts_and_campaigns_show_when_there_are_some(
     definition = {"tags": ["ai"], "goal": {"of": "likes", "value": 200}}
     filler.hset(f"{settings.redis_prefix}campaigns", "launch", json.dumps(definition))
     put(settings, filler, {"launch": 20.0}, scope="campaigns", likes=50)
-    expect(page.locator(".card")).to_contain_text("50 of 200 likes")
+    expect(page.locator(".card")).to_contain_text("50 of 200 likes", timeout=WAIT_MS)
+    expect(page.locator(".card .measure").nth(1)).to_contain_text("share of voice100.0 %")
 
 
 def test_it_comes_back_by_itself(settings: Settings, filler: redis.Redis, page: Page) -> None:

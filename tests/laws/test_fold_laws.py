@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET
 from streams.model import scoring
-from streams.tables.causes import MOST, settle_causes
 from streams.tables.entity_rows import MOST_EXACT, EntityRows
 from streams.tables.fold import fold
 
@@ -166,28 +165,6 @@ def test_no_engagement_lowers_a_score_at_equal_time(log, kind, weight, later_s, 
     after = folded([log, [late]])
     at = after.rows["at"][after.live()].item()
     assert _score_at(after, at) >= _score_at(before, at) - 1e-9
-
-
-@few
-@given(logs(most=120), CUTS)
-def test_pending_causes_are_the_largest_contributions(log, cuts):
-    table = EntityRows(SETTINGS)
-    for offset, part in enumerate(split(log, cuts)):
-        fold(table, [record_of(part)], [offset])
-        if offset % 3 == 0:
-            settle_causes(table)
-    settle_causes(table)
-    rows = table.live()
-    names = table.names.get(rows)
-    found = {}
-    for name, row in zip(names, rows.tolist(), strict=True):
-        found[name] = sorted((weight for weight, _, _ in table.causes.get(row, ())), reverse=True)
-    expected: dict[bytes, list[float]] = {name: [] for name in names}
-    for x in log:
-        weight = float(np.prod([np.float64(np.float32(f)) for f in x.factors]))
-        if x.kind != TWEET and weight > 0 and not x.undo:
-            expected[x.target].append(weight)
-    assert {name: sorted(w, reverse=True)[:MOST] for name, w in expected.items()} == found
 
 
 @given(st.permutations(range(MOST_EXACT + 8)), st.integers(1, 7 * 86400))

@@ -15,7 +15,8 @@ schedule again, step by step, and tells what happened.
     worker     one process: the agents, recovery, hand-over
     plan       what a seed chooses
     events     the events of a schedule
-    campaigns  its campaigns
+    definitions  what is defined meanwhile: campaigns, and who is forgotten
+    forgetting where somebody forgotten is still named
     watch      what must hold at every moment
     rules      alert rules, and what they must say
     oracle     what must hold at the end

@@ -7,13 +7,14 @@ otherwise idle server does; where the connection breaks, a part of it may have.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 import redis
 from redis.exceptions import NoScriptError
 
+from .lua import as_text
 from .plan import Plan
 from .store import Store
 from .world import World
@@ -95,6 +96,30 @@ class Client:
 
     async def sadd(self, key: str, *members: Any) -> Any:
         return (await self.run([("sadd", key, *members)]))[0]
+
+    async def srem(self, key: str, *members: Any) -> Any:
+        return (await self.run([("srem", key, *members)]))[0]
+
+    async def smembers(self, key: str) -> set[bytes]:
+        return {member.encode() for member in (await self.run([("smembers", key)]))[0]}
+
+    async def delete(self, *keys: bytes) -> Any:
+        return (await self.run([("del", *map(as_text, keys))]))[0]
+
+    async def hget(self, key: str, field: str) -> bytes | None:
+        found: bytes | None = (await self.run([("hget", key, field)]))[0]
+        return found
+
+    async def xrange(self, key: str, min: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        found: list[tuple[bytes, dict[bytes, bytes]]] = (await self.run([("xrange", key, min, count)]))[0]
+        return found
+
+    async def xdel(self, key: str, *entries: bytes) -> Any:
+        return (await self.run([("xdel", key, *entries)]))[0]
+
+    async def scan_iter(self, match: str, count: int) -> AsyncIterator[bytes]:
+        for key in (await self.run([("keys", match)]))[0]:
+            yield key
 
     async def expire(self, key: str, seconds: int) -> Any:
         return (await self.run([("expire", key, seconds)]))[0]

@@ -1,4 +1,7 @@
-"""What is defined in a schedule, as commands write it to the control topic: alert rules before it begins, campaigns meanwhile."""
+"""What is defined in a schedule, as commands write it to the control topic.
+
+Alert rules before it begins; campaigns, and who is forgotten, meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from dataclasses import replace
 from faust.types import TP
 
 from streams.alerts import rules
+from streams.control import forgetting
 from streams.control.campaigns import Campaign, encode
+from streams.control.forgetting import Forgetting
 from streams.control.state import ControlRecord, ControlState, Fetched
 
 from .log import Log
@@ -28,6 +33,10 @@ class Definitions:
         """Have all that the plan says happen."""
         for rule in RULES:
             self._write(f"rule:{rule.id}", rules.encode(rule))
+        for at_s, person in self._plan.forgets:
+            key, value = f"forget:{forgetting.id_of(person)}", forgetting.encode(Forgetting())
+            self._world.at(max(0.0, at_s), lambda key=key, value=value: self._write(key, value))
+            self._world.at(max(0.0, at_s) + 0.01, lambda key=key: self._forget_again(key))
         rng = random.Random(self._world.seed)
         for number, (made_s, ended_s) in enumerate(self._plan.campaigns_s):
             campaign = Campaign(
@@ -44,6 +53,11 @@ class Definitions:
     def _write(self, key: str, value: bytes) -> None:
         offset = self._log.append(self._tp, [key.encode()], [value])
         self._world.note("control %s[%d]@%d: %s", *self._tp, offset, value)
+
+    def _forget_again(self, key: str) -> None:
+        """Another command did so at the same time, and puts the log right."""
+        self._write(key, forgetting.encode(Forgetting()))
+        self._write(key, forgetting.encode(defined(self._log, self._plan).forgotten[key.partition(":")[2]]))
 
     def _again(self, campaign: Campaign) -> None:
         """Another command made it at the same time, and puts the log right."""

@@ -11,7 +11,7 @@ from faust.types import TP
 from streams.events.engagements import KIND_MASK, TWEET, UNDO_BIT, decode
 from streams.settings import Settings
 from streams.tables import actor_codec
-from streams.tables.actor_rows import ActorRows
+from streams.tables.actor_rows import OUTCOMES, ActorRows
 from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import EntityRows
 from streams.tables.states import ActorState, EntityState
@@ -40,7 +40,7 @@ def check(settings: Settings, log: Log, store: Store, inputs: Inputs, live: list
     for p in range(settings.partitions):
         partition = log[TP(settings.engagements_topic, p)]
         engagements = log_of(((r.offset, r.value or b"") for r in partition.records), 0, partition.end)
-        compare_table(p, engagements, tables[p], settings, totals, report)
+        compare_table(p, engagements, tables[p], settings, totals, report, inputs.forgotten, float("inf"))
     compare_inputs(inputs, totals, report)
     reading: Any = Reading(store)
     compare_redis(settings, reading, tables.values(), report, lambda _: None)
@@ -104,7 +104,7 @@ def _outcomes(settings: Settings, live: list[Any], inputs: Inputs, report: Repor
         for p in worker.owned:
             for name, n in worker.actor_rows.inputs(p).counts().items():
                 counts[name] = counts.get(name, 0) + n
-    for name in ("applied", "self", "duplicate", "refused", "misplaced", "clamped"):
+    for name in OUTCOMES:
         report.expect("outcomes", "table", "all", name, inputs.outcomes[name], counts.get(name, 0))
 
 

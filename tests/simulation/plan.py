@@ -46,6 +46,7 @@ class Plan:
     compaction_lag_s: float = 2.5
     is_small: bool = False  # sizes are small: see `schedule`
     campaigns_s: tuple[tuple[float, float], ...] = ()  # when each is made, and ended
+    forgets: tuple[tuple[float, str], ...] = ()  # when who is forgotten
     control_s: float = 0.05  # how long a fetch of the control topic waits
     control_stalls: tuple[tuple[float, float], ...] = ()  # when no fetch of it is answered
     poison: float = 0.05
@@ -111,6 +112,10 @@ class Plan:
             plan.tags = 0.5
             if often(0.4):
                 plan.control_stalls = ((start_s := rng.uniform(0, busy_s), start_s + rng.choice([0.2, 1.0])),)
+        if often(0.3):  # not p0: a rule is about it, which is no worker's to change
+            plan.forgets = tuple(
+                (rng.uniform(-0.2, busy_s), f"p{rng.choice([1, 1, 2, 3])}") for _ in range(rng.choice([1, 1, 2]))
+            )
         return plan
 
     def settings(self) -> Settings:

@@ -23,13 +23,16 @@ import streams.control.campaigns
 import streams.control.state
 import streams.events.duplicates
 import streams.fatal
+import streams.redis.forgetting
 import streams.redis.writer
 import streams.tables.flush
+import streams.tables.forgetting
 import streams.verify.campaigns
 import streams.verify.inputs
 
 from .definitions import Definitions, defined
 from .events import Events
+from .forgetting import still_named
 from .group import Group
 from .log import Log
 from .oracle import check
@@ -73,6 +76,8 @@ _SMALL = (
     (agents.fetched, "ROUND_EVENTS", 12),
     (agents.intake, "RECORD_BYTES", 700),
     (agents.publisher, "SLICE", 4),
+    (streams.tables.forgetting, "SLICE", 3),
+    (streams.redis.forgetting, "_PAGE", 2),
     (streams.redis.writer, "ENTITIES_PER_CALL", 3),
     (streams.events.duplicates, "BLOCK", 4),
     (streams.events.duplicates, "BLOCKS", 32),
@@ -85,6 +90,7 @@ _ALWAYS = (
     (agents.scorer, "MARKER_REFRESH_S", MARKER_REFRESH_S),
     (agents.intake, "MARKER_REFRESH_S", MARKER_REFRESH_S),
     (agents.alerter, "LOOK_INTERVAL_S", 0.1),
+    (streams.tables.forgetting, "INTERVAL_S", 0.2),
     (streams.control.campaigns, "ACTIVATION_S", 0.4),
     (streams.control.state, "MARGIN_S", 0.2),
     (streams.verify.campaigns, "ACTIVATION_MS", 400),
@@ -279,7 +285,7 @@ class Schedule:
                 for name, n in worker.entities.partition(p).people.counts().items():
                     if counts.get(name) != n:
                         return f"{n} people of {name} aren't in Redis"
-        return ""
+        return still_named(s, self.log, self.store, tuple(person for _, person in self.plan.forgets))
 
     def _close(self) -> None:
         result, world = self.result, self.world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import redis
@@ -100,14 +101,38 @@ class Store:
         return [(member.encode(), score) for member, score in best[first : last + 1]]
 
     def _xrevrange(self, key: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        newest = self.data.get(key, [])[: -count - 1 : -1]
-        return [(b"%d-0" % number, {b"json": value.encode()}) for number, value in newest]
+        return self._entries(key)[: -count - 1 : -1]
+
+    def _entries(self, key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        held = self.data.get(key, [])
+        return [(b"%d-0" % number, {b"json": value.encode()}) for number, value in held if value is not None]
+
+    def _xrange(self, key: str, least: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        above = int(least[1:].partition("-")[0]) if least.startswith("(") else -1
+        return [entry for entry in self._entries(key) if int(entry[0].partition(b"-")[0]) > above][:count]
+
+    def _xdel(self, key: str, *entries: bytes) -> int:
+        gone = {int(entry.partition(b"-")[0]) for entry in entries}
+        # The numbers stay: a stream takes none that isn't above the last one it had.
+        self.data[key] = [(number, None if number in gone else value) for number, value in self.data[key]]
+        return len(gone)
 
     def _sadd(self, key: str, *members: Any) -> int:
         held = self.data.setdefault(key, set())
         before = len(held)
         held.update(map(as_text, members))
         return len(held) - before
+
+    def _srem(self, key: str, *members: Any) -> int:
+        held = self.data.get(key, set())
+        before = len(held)
+        held.difference_update(map(as_text, members))
+        if key in self.data and not held:
+            del self.data[key]
+        return before - len(held)
+
+    def _keys(self, match: str) -> list[bytes]:
+        return [key.encode() for key in self.data if fnmatchcase(key, match)]
 
     def _scard(self, key: str) -> int:
         return len(self.data.get(key, ()))

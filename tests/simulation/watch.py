@@ -56,7 +56,7 @@ class Watch:
             self._settings.dead_letters_topic: self._letter,
             self._settings.entities_changelog: self._row,
             self._settings.actors_changelog: self._actor,
-            self._settings.control_topic: lambda record: self.inputs.campaigns.tell(record.key, record.value, record.timestamp),
+            self._settings.control_topic: self.inputs.tell,
             **dict.fromkeys(self._settings.topic_names, self._event),
         }
         log.on_append = lambda record: self._by_topic[record.topic](record)
@@ -155,6 +155,8 @@ class Watch:
             raise Violation(f"{_show(tp)}: {offset} is committed, the marker says {self._folded.get(p)}")
         for o, names in self._named[p]:
             for name in names if before <= o < offset else ():
+                if self.inputs.forgotten.has(name.decode()):
+                    continue
                 if self._rows.get((p, name), -1) < o:
                     raise Violation(f"{_show(tp)}@{o} is committed, but the row of {name!r} isn't in the changelog")
                 if self._scores.get((p, name), -1) < o:
@@ -162,6 +164,8 @@ class Watch:
 
     def _scores_committed(self, tp: TP, before: int, offset: int) -> None:
         for record in self._log[tp].read(before, end=offset):
+            if self.inputs.forgotten.has((record.key or b"").decode()):
+                continue
             score = orjson.loads(record.value) if record.value else None
             for rule, entity in due(score) if score else ():
                 if self._alerted.get((rule, entity), -1) < (score["ver"] if rule == "crosses" else 0):
@@ -170,6 +174,8 @@ class Watch:
         if prefix + "epoch" not in data:
             return  # it was wiped: a rebuild writes what the tables hold
         for record in self._log[tp].read(before, end=offset):
+            if self.inputs.forgotten.has((record.key or b"").decode()):
+                continue
             found = _VER.search(record.value or b"")
             held = data.get(f"{prefix}score:{(record.key or b'').decode()}", {}).get("ver", -1)
             if found is not None and int(held) < int(found[1]):
@@ -190,7 +196,8 @@ class Watch:
         self._stands.clear()
 
     def _saw_alert(self, alert: dict[str, Any]) -> None:
-        if alert["id"] in self._alert_ids:
+        # That somebody forgotten was alerted of is forgotten, too: who doesn't know yet that they are may say it again.
+        if alert["id"] in self._alert_ids and not self.inputs.forgotten.has(alert["entity"]):
             raise Violation(f"alert {alert['id']} of rule {alert['rule']} and {alert['entity']} was written twice")
         self._alert_ids.add(alert["id"])
         if alert["kind"] == "top":

@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks import logs
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks.latency_load import check_kept_up
+from streams.errors import CloutstreamError
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,3 +83,9 @@ def test_uniform_events_touch_another_account_each() -> None:
 
     assert len({event["author"] for event in events}) == 5000
     assert len({event["actor"] for event in events}) == 5000
+
+
+def test_a_load_that_was_less_than_asked_for_gives_no_figure() -> None:
+    check_kept_up({"sent": 10_000, "seconds": 10.1}, 1_000)
+    with pytest.raises(CloutstreamError, match="900 events a second; expected 1000"):
+        check_kept_up({"sent": 9_000, "seconds": 10.0}, 1_000)

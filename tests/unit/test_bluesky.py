@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import zstandard
 
 from streams.events.decode import Event
 from streams.sources.bluesky.jetstream import HOSTS, Jetstream, Options
@@ -288,3 +289,14 @@ def test_other_samples_are_counted_by_kind(name: str, kinds: dict[str, int]) -> 
     for line in samples.lines(f"formats/bluesky_jetstream/{name}.jsonl"):
         found[mapping.map(line).kind] += 1
     assert found == kinds
+
+
+def test_frames_of_a_relay_are_no_messages_of_jetstream_and_counted_as_such() -> None:
+    packed = samples.path("bluesky/jetstream_corpus_frames.bin.zst").read_bytes()
+    frames, mapping, found = zstandard.ZstdDecompressor().decompressobj().decompress(packed), Mapping(), Counter[str]()
+    while frames:
+        size = int.from_bytes(frames[:4], "little")
+        mapped = mapping.map(frames[4 : 4 + size])
+        found[mapped.dropped] += mapped.is_kept
+        frames = frames[4 + size :]
+    assert found == {"unreadable": 150}

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import numpy as np
+import orjson
 import pytest
 
 from streams.control.campaigns import Campaign, Goal
 from streams.model import distinct
-from streams.redis.campaigns import PEOPLE_ERROR, Totals, pace_of, progress_of, rivals
+from streams.reader import Totals
+from streams.reader.campaigns import PEOPLE_ERROR, definition_of, pace_of, progress_of, shares_of_voice
 
 NOW_S = 1_700_000_000.0
 
 
-def totals(**more: float) -> Totals:
+def totals() -> Totals:
     counts = {"posts": 1, "likes": 40, "shares": 6, "replies": 4, "people": 30, "reach": 12.5}
     pace = {"posts": 0.0, "likes": 4.0, "shares": 1.0, "replies": 0.0}
-    return Totals(**{**counts, "score": 20.0, "plus_minus": 1.0, "per_minute": pace, "now": NOW_S, **more})  # type: ignore[arg-type]
+    return Totals(**counts, per_minute=pace)  # type: ignore[arg-type]  # the counts are whole
 
 
 def test_a_goal_is_reached_at_the_present_pace() -> None:
-    found = progress_of(Goal("likes", 100.0), totals())
+    found = progress_of(Goal("likes", 100.0), totals(), NOW_S)
     assert (found.value, found.ratio, found.at) == (40.0, 0.4, NOW_S + 15 * 60)
-    assert progress_of(Goal("engagements", 60.0), totals()).at == NOW_S + 2 * 60
-    assert progress_of(Goal("likes", 40.0), totals()).at == NOW_S
+    assert progress_of(Goal("engagements", 60.0), totals(), NOW_S).at == NOW_S + 2 * 60
+    assert progress_of(Goal("likes", 40.0), totals(), NOW_S).at == NOW_S
 
 
 def test_no_time_is_told_for_what_stands_still_or_grows_unevenly() -> None:
-    assert progress_of(Goal("replies", 5.0), totals()).at is None
-    assert progress_of(Goal("people", 60.0), totals()).at is None
-    assert progress_of(Goal("reach", 50.0), totals()).ratio == 0.25
+    assert progress_of(Goal("replies", 5.0), totals(), NOW_S).at is None
+    assert progress_of(Goal("people", 60.0), totals(), NOW_S).at is None
+    assert progress_of(Goal("reach", 50.0), totals(), NOW_S).ratio == 0.25
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,14 @@ def test_a_campaign_shares_the_voice_with_those_that_ran_while_it_did() -> None:
     during = Campaign("during", ("x",), since_ms=since_ms - 5000, ended_ms=since_ms + 1)
     after = Campaign("after", ("x",), since_ms=since_ms + 5000)
     to_come = Campaign("to come", ("x",), from_s=NOW_S + 5, since_ms=since_ms)
-    assert rivals(mine, [before, during, mine, after, to_come], NOW_S) == [during, mine]
+    campaigns = [before, during, mine, after, to_come]
+    assert shares_of_voice(campaigns, [8, 3, 1, 2, 0], NOW_S) == [8 / 11, 3 / 12, 1 / 4, 1.0, None]
+
+
+def test_a_definition_is_read_as_workers_publish_it() -> None:
+    told = Campaign("la@nch", ("x",), ("ann",), Goal("likes", 5.0), NOW_S, NOW_S + 1, since_ms=7, ended_ms=8)
+    assert definition_of("la@nch", orjson.dumps(told.as_dict())) == told
+    assert definition_of("quiet", b'{"tags":["x"],"of a later release":1}') == Campaign("quiet", ("x",))
 
 
 @pytest.mark.parametrize("people", [0, 1, 2, 10, 100, 1000, 10_000, 30_000, 300_000])

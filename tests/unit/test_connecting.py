@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
+import importlib
+import pkgutil
 import random
-import time
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -14,7 +17,8 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from streams.errors import ConfigurationError
+from streams import sources
+from streams.errors import ConfigurationError, UsageError
 from streams.events.decode import Event
 from streams.settings import Secret
 from streams.sources import Mapped, connecting
@@ -22,8 +26,11 @@ from streams.sources.bounded import ENTRY_BYTES, Bounded
 from streams.sources.connecting import LONGEST_WAIT_S, Broken, Hosts, Refused, failure_of, failure_of_status, mended
 from streams.sources.counts import BEHIND_S, MOST_NAMES, OTHERS, Counts, Slowness
 from streams.sources.gather import gathered
+from streams.sources.http import base_url
 from streams.sources.secret import bearer, read_token
 from streams.sources.sse import MOST_BYTES, Lines
+
+NOW_S = 1_783_175_888.0  # 2026-07-04 14:38:08
 
 
 @pytest.fixture(autouse=True)
@@ -58,32 +65,36 @@ def error_of(status: int, **headers: str) -> aiohttp.WSServerHandshakeError:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_some_answers_will_never_be_better(status: int) -> None:
-    assert isinstance(failure_of(error_of(status)), Refused)
-    assert isinstance(failure_of_status(status, {}), Refused)
+    assert isinstance(failure_of(error_of(status), NOW_S), Refused)
+    assert isinstance(failure_of_status(status, {}, NOW_S), Refused)
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "least_s", "most_s"),
+    ("status", "headers", "after_s"),
     [
-        (429, {"Retry-After": "7"}, 7, 7),
-        (429, {"x-rate-limit-reset": "soon"}, 0, 0),
-        (429, {"x-rate-limit-reset": str(int(time.time()) + 50)}, 40, 50),
-        (503, {}, 0, 0),
-        (503, {"Retry-After": "99999999"}, 900, 900),
-        (503, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0, 0),
-        (500, {"x-rate-limit-reset": "1"}, 0, 0),
+        (429, {"Retry-After": "7"}, 7),
+        (429, {"x-rate-limit-reset": "soon"}, 0),
+        (429, {"x-rate-limit-reset": f"{NOW_S + 50:.0f}"}, 50),
+        (503, {}, 0),
+        (503, {"Retry-After": "99999999"}, 900),
+        (503, {"Retry-After": "Sat, 04 Jul 2026 14:40:08 GMT"}, 120),
+        (503, {"Retry-After": "Sat, 04 Jul 2026 14:30:00 GMT"}, 0),
+        (503, {"Retry-After": "Sat, 04 Jul 99999 14:30:00 GMT"}, 0),
+        (503, {"Retry-After": "after lunch"}, 0),
+        (429, {"Retry-After": "after lunch", "x-rate-limit-reset": f"{NOW_S + 50:.0f}"}, 50),
+        (500, {"x-rate-limit-reset": "1"}, 0),
     ],
 )
-def test_others_say_when_to_come_again(status: int, headers: dict[str, str], least_s: float, most_s: float) -> None:
-    failure = failure_of(error_of(status, **headers))
+def test_others_say_when_to_come_again(status: int, headers: dict[str, str], after_s: float) -> None:
+    failure = failure_of(error_of(status, **headers), NOW_S)
     assert isinstance(failure, Broken)
-    assert least_s <= failure.retry_after_s <= most_s
+    assert failure.retry_after_s == after_s
     assert str(status) in str(failure)
 
 
 def test_a_silent_host_and_a_lost_connection_may_come_back() -> None:
-    assert str(failure_of(TimeoutError())) == "it doesn't answer"
-    assert isinstance(failure_of(aiohttp.ServerDisconnectedError()), Broken)
+    assert str(failure_of(TimeoutError(), NOW_S)) == "it doesn't answer"
+    assert isinstance(failure_of(aiohttp.ServerDisconnectedError(), NOW_S), Broken)
 
 
 async def taken(hosts: Hosts, script: dict[str, list[object]], most: int) -> tuple[list[object], list[str]]:
@@ -215,6 +226,36 @@ def test_a_token_is_only_shown_over_tls_or_to_this_machine() -> None:
     assert bearer("http://far.example", Secret("")) == {}
     with pytest.raises(ConfigurationError, match="in the clear"):
         bearer("http://127.0.0.1.far.example", Secret("t"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "wss://",
+        "https://h",
+        "ws:///subscribe",
+        "h:port",
+        "h:99999",
+        "wss://[::1",
+        "wss://h?cursor=1",
+        "a b",
+    ],
+)
+def test_what_is_no_host_is_named_before_anything_connects(said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"--host is {said!r}; expected a host's name")):
+        base_url(said, "--host", "wss")
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
+    with pytest.raises(UsageError, match=r"^SERVER is 'https://\.\.\.@h'") as caught:
+        base_url("https://me:hunter2@h", "SERVER", "https")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("module", [m.name for m in pkgutil.walk_packages(sources.__path__, "streams.sources.")])
+def test_the_examples_of_its_docstrings_are_right(module: str) -> None:
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 
 def test_counts_have_a_bounded_number_of_names() -> None:

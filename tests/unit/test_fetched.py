@@ -49,11 +49,12 @@ def chosen(waiting: Fetched) -> list[tuple[int, int, int]]:
 
 def test_a_round_is_of_all_owned_partitions_and_cut_where_it_is_full() -> None:
     waiting, app, again = fetched(0, 1)
-    put(waiting, content(0, 0, 3000), content(1, 0, 3000))
-    assert chosen(waiting) == [(0, 0, 3000), (1, 0, ROUND_EVENTS - 3000)]
-    for p, position in ((0, 3000), (1, ROUND_EVENTS - 3000)):
+    most = ROUND_EVENTS * 3 // 4
+    put(waiting, content(0, 0, most), content(1, 0, most))
+    assert chosen(waiting) == [(0, 0, most), (1, 0, ROUND_EVENTS - most)]
+    for p, position in ((0, most), (1, ROUND_EVENTS - most)):
         app.actor_rows.inputs(p).source("events").position = position
-    assert chosen(waiting) == [(1, ROUND_EVENTS - 3000, 3000)]
+    assert chosen(waiting) == [(1, ROUND_EVENTS - most, most)]
     assert chosen(waiting) == []
     assert again == []
 

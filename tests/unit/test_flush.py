@@ -12,7 +12,7 @@ import pytest
 
 from streams.columns.hashing import hash_names
 from streams.columns.texts import Texts
-from streams.events.engagements import SHARE, TWEET, Engagements
+from streams.events.engagements import FACTORS, SHARE, TWEET, Engagements
 from streams.settings import Settings
 from streams.tables.entity_rows import EntityRows
 from streams.tables.flush import Flush, flush_pieces, take_flush
@@ -39,16 +39,20 @@ class Scored:
     def table(self) -> EntityRows:
         return self.state.table
 
-    def engage(self, weight: float, target: str = "account:ben", actor: str | None = None, kind: int = SHARE) -> None:
+    def engage(
+        self, weight: float, target: str = "account:ben", actor: str | None = None, kind: int = SHARE, at: float = AT_S,
+        **factors: float,
+    ) -> None:  # fmt: skip
         """Fold one engagement as a record of its own."""
         actor = actor or f"account:person{next(self._people)}"
         offset = next(self._offsets)
         names = [target.encode(), actor.encode()]
         lo, hi = hash_names(names)
         one = np.ones(1, dtype=np.float32)
+        damped = [one * np.float32(factors.get(name, 1.0)) for name in FACTORS[1:]]
         record = Engagements(
-            "events", 0, offset, np.array([AT_S]), np.zeros(1, np.uint32), np.zeros(1, np.uint32), np.ones(1, np.uint32),
-            one * np.float32(weight), one, one, one, one, one * 0, np.array([kind], dtype=np.uint8), lo, hi, Texts.of(names),
+            "events", 0, offset, np.array([at]), np.zeros(1, np.uint32), np.zeros(1, np.uint32), np.ones(1, np.uint32),
+            one * np.float32(weight), *damped, one * 0, np.array([kind], dtype=np.uint8), lo, hi, Texts.of(names),
         )  # fmt: skip
         self.records.append((offset, record))
         fold(self.table, [record], [offset])
@@ -66,6 +70,12 @@ class Scored:
         assert pytest.approx(score, abs=1e-4) == record["score"]
         change: dict[str, Any] | None = record.get("change")
         return change
+
+
+def added_up(change: dict[str, Any]) -> float:
+    """Return what is left of a change when its reasons are taken from it, without the rounding of adding up."""
+    residual: float = round(change["after"] - change["before"] - sum(c["points"] for c in change["causes"]), 9)
+    return residual
 
 
 def by_entity(flush: Flush) -> dict[str, Any]:
@@ -146,16 +156,36 @@ def test_the_threshold_is_a_setting():
     assert scored.to_score(4.01) is not None
 
 
-def test_a_change_names_its_largest_causes_with_kind_actor_and_points():
+def test_a_change_names_who_did_most_of_it_and_sums_the_rest():
     scored = Scored()
-    for name, weight in (("a", 0.1), ("b", 0.4), ("c", 0.2), ("d", 0.3)):
+    for name, weight in zip("abcdefg", (0.1, 0.4, 0.2, 0.3, 0.15, 0.05, 0.04), strict=True):
         scored.engage(weight, actor=f"account:{name}")
-    record = scored.flush()["account:ben"]
-    assert [(c["actor"], c["kind"]) for c in record["change"]["causes"]] == [("b", "share"), ("d", "share"), ("c", "share")]
-    # At R = 1 a unit of weight is worth 5/ln 2 / 2 = 3.6067 points.
-    assert [pytest.approx(w * 3.6067, abs=1e-3) for w in (0.4, 0.3, 0.2)] == [c["points"] for c in record["change"]["causes"]]
-    scored.engage(1.0, actor="account:e")
-    assert [c["actor"] for c in scored.flush()["account:ben"]["change"]["causes"]] == ["e"]
+    scored.engage(0.4, actor="account:b")
+    change = scored.flush()["account:ben"]["change"]
+    *named, others = change["causes"]
+    assert [(c["actor"], c["kind"], c["count"]) for c in named] == [
+        ("b", "share", 2), ("d", "share", 1), ("c", "share", 1), ("e", "share", 1), ("a", "share", 1),
+    ]  # fmt: skip
+    # The second time b adds nothing to reach, and there are no posts that engagements could be many for.
+    each = 5 * log2(1 + 1.24) / 1.24
+    assert [pytest.approx(w * each, abs=1e-4) for w in (0.4, 0.3, 0.2, 0.15, 0.1)] == [c["points"] for c in named]
+    assert (others["kind"], others["count"], others["points"]) == ("others", 2, pytest.approx(0.09 * each, abs=1e-4))
+    assert added_up(change) == 0
+    scored.engage(1.0, actor="account:e2")
+    assert [c["actor"] for c in scored.flush()["account:ben"]["change"]["causes"]] == ["e2"]
+
+
+def test_a_damped_engagement_is_told_with_what_damped_it_most():
+    scored = Scored()
+    scored.engage(1.0, actor="account:fresh", trust=0.5, budget=0.8)
+    scored.engage(1.0, actor="account:fan", repeat=0.5)
+    scored.engage(1.0, actor="account:plain")
+    scored.engage(1.0, actor="account:late", at=AT_S - 2 * scored.table.settings.half_life_slow_s)
+    causes = {c["actor"]: c for c in scored.flush()["account:ben"]["change"]["causes"]}
+    said = {actor: (c.get("counted"), c.get("damped_by")) for actor, c in causes.items()}
+    assert said == {
+        "fresh": (0.4, "trust"), "fan": (0.5, "repeat"), "plain": (None, None), "late": (0.25, "late"),
+    }  # fmt: skip
 
 
 def test_causes_wait_for_the_change_they_led_to_also_over_a_restart():
@@ -212,8 +242,9 @@ def test_a_row_recovered_ahead_of_its_marker_says_its_change_again_until_somethi
     offset, record = scored.records[0]
     fold(recovered.table, [record], [offset])  # the marker is behind, so the record is read again
     again = by_entity(take_flush(recovered.table))["account:ben"]
-    # Which causes is no longer known; that it moved, and by how much, is.
-    assert {**told, "change": {**told["change"], "causes": []}} == again
+    # Why is no longer known; that it moved, and by how much, is.
+    reasons = [{"kind": "unknown", "points": 5.0}]
+    assert {**told, "change": {**told["change"], "causes": reasons}} == again
 
     # Touched again, but nothing is added: the same version, so the same change. Who has it skips it.
     recovered.table.dirty[:] = recovered.table.used

@@ -217,3 +217,9 @@ def test_recorded_boosts_are_shares() -> None:
         ("post", ["tweet"]),
         ("post", ["tweet"]),
     ]
+
+
+def test_notifications_in_groups_are_not_of_the_stream_and_kept() -> None:
+    groups = samples.path("formats/mastodon/grouped_notifications_v2_favourite.json").read_bytes()
+    mapped = Mapping("localhost:3000").map(Sent("notification", groups))
+    assert (mapped.kind, mapped.events, mapped.dropped, mapped.is_kept) == ("notification", (), "unreadable", True)

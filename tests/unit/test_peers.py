@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from benchmarks.child import program
-from benchmarks.peers import chart, job, report
+from benchmarks.peers import chart, drain, job, report
 from benchmarks.peers.__main__ import main
 from benchmarks.peers.log import ACTOR, AUTHOR, BROKEN, STEPS, Log
 from benchmarks.peers.recount import Author, Recount
 from benchmarks.peers.rows import ROW, AuthorState, fold, taken
-from benchmarks.peers.runner import Runner
+from benchmarks.peers.runner import Pace, Runner
 from benchmarks.peers.systems import FLOORS, SYSTEMS
 from streams.columns.placement import partitions_of
 from streams.errors import CloutstreamError
@@ -208,6 +208,12 @@ def test_the_table_has_a_row_for_each_system_and_says_what_is_missing() -> None:
     assert {len(line.split("|")) for line in table if line.startswith("|")} == {cells}
 
 
+def test_the_table_of_a_quick_run_says_so() -> None:
+    quick = [{**line, "is_quick": True} for line in LINES]
+    assert report.markdown(quick).splitlines()[2:] == report.markdown(LINES).splitlines()
+    assert "not how fast" in report.markdown(quick).splitlines()[0]
+
+
 def test_the_chart_is_well_formed_and_names_whoever_was_measured() -> None:
     root = ET.fromstring(chart.svg(LINES))
     texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -225,8 +231,46 @@ def test_what_an_earlier_run_printed_is_shown_without_measuring(tmp_path: Path) 
     assert picture.read_text() == chart.svg(LINES)
 
 
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What was drained, events and workers, by a system that does 10,000 events a second whatever the log."""
+    asked: list[tuple[int, int]] = []
+
+    def measure(stage: Any, system: Any, events: int, workers: int) -> dict[str, Any]:
+        asked.append((events, workers))
+        return {
+            **drained(system.name, workers, 10_000.0),
+            "events": events,
+            "seconds": (1 - drain.WARM_UP_RATIO) * events / 10_000,
+        }
+
+    monkeypatch.setattr(drain, "measure", measure)
+    return asked
+
+
+def test_logs_get_longer_until_one_keeps_a_system_busy(measured: list[tuple[int, int]]) -> None:
+    size, found = drain.enough(cast(Any, None), SYSTEMS["ours"], 1, drain.LOGS_EVENTS[0], busy_s=5.0)
+
+    assert size == 100_000
+    assert found is not None
+    assert found["seconds"] >= 5.0
+    assert measured == [(25_000, 1), (100_000, 1)]
+
+
+def test_what_found_the_size_of_a_log_is_the_first_round(
+    measured: list[tuple[int, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Runner(cast(Any, None), [SYSTEMS["ours"]], Pace(busy_s=5.0)).drains(2, [1, 2])
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["workers"], line["events"], line["round"]) for line in lines] == [
+        (1, 100_000, 1), (2, 100_000, 1), (1, 100_000, 2), (2, 100_000, 2),
+    ]  # fmt: skip
+    assert len(measured) == 5  # two of them to find the size for one worker
+
+
 def test_a_failure_is_told_and_the_next_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    runner = Runner(cast(Any, None), [], is_quick=True)
+    runner = Runner(cast(Any, None), [], Pace(is_quick=True))
     for name, error in (("quix", CloutstreamError("no index")), ("faust", KeyError("x"))):
         with runner.attempt(name, "draining"):
             raise error

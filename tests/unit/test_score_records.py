@@ -14,9 +14,9 @@ CHANGE = Change("1.0", "3.5", '[{"kind":"like","actor":"a]}\\"","points":0.1}]',
 SURGE = '{"began":7,"z":6.5,"counted":20.0,"expected":2.0,"people":9,"likes":4,"shares":3,"replies":5,"low_trust":3}'
 
 
-def records(change: Change | None = None) -> list[ScoreRecord]:
+def records(change: Change | None = None, ver: int = 0) -> list[ScoreRecord]:
     columns = {name: np.arange(len(NAMES)) + i / 7 for i, name in enumerate(NUMBERS)}
-    columns["ver"] = np.arange(len(NAMES))
+    columns["ver"] = np.arange(len(NAMES)) + ver
     columns["standing"] = np.full(len(NAMES), -np.inf)
     return [r._replace(change=change) for r in records_of(NAMES, columns)]
 
@@ -38,12 +38,42 @@ def test_another_record_is_refused_with_what_it_holds(value: bytes) -> None:
 
 
 def test_of_two_records_the_newer_is_kept_and_a_change_told_from_where_it_began() -> None:
-    (older, *_), (newer, *_) = records(CHANGE), records()
+    (older, *_), (newer, *_) = records(CHANGE), records(ver=9)
     assert merged(older, newer) == newer._replace(change=CHANGE)
     later = newer._replace(change=Change("3.5", "9.0", "[]"))
-    assert merged(older, later) == newer._replace(change=Change("1.0", "9.0", "[]"))
+    found = merged(older, later).change
+    assert found is not None
+    assert (found.before, found.after) == ("1.0", "9.0")
     assert merged(newer, later) == later
     assert merged(newer, newer) == newer
+
+
+def test_of_one_version_the_record_that_knows_why_is_kept() -> None:
+    (older, *_) = records(CHANGE)
+    again = older._replace(change=CHANGE._replace(causes='[{"kind":"unknown","points":2.5}]'))
+    assert merged(older, again) == older
+
+
+def test_two_changes_told_as_one_add_up_to_what_moved_in_both() -> None:
+    likes = [{"kind": "like", "actor": f"a{i}", "points": 0.1 * i, "count": 1} for i in range(1, 7)]
+    first = [*likes[1:], {"kind": "decay", "points": -0.1234}]
+    bob = {"kind": "like", "actor": "a6", "points": 0.2, "count": 3, "counted": 0.2, "damped_by": "trust"}
+    second = [bob, likes[0], {"kind": "others", "points": 0.5, "count": 7}, {"kind": "decay", "points": -0.0001}]
+    (older, *_), (newer, *_) = records(), records(ver=9)
+    older = older._replace(change=Change("1.0", "2.8766", orjson.dumps(first).decode()))
+    newer = newer._replace(change=Change("2.8766", "3.6765", orjson.dumps(second).decode()))
+    found = merged(older, newer).change
+    assert found is not None
+    reasons = orjson.loads(found.causes)
+    assert [r.get("actor", r["kind"]) for r in reasons] == ["a6", "a5", "a4", "a3", "a2", "others", "decay"]
+    # Three counted at 20 %, one in full; who was sixth is one of the others now.
+    assert reasons[0] == {"kind": "like", "actor": "a6", "points": 0.8, "count": 4, "counted": 0.4, "damped_by": "trust"}
+    assert [(r["points"], r.get("count")) for r in reasons[-2:]] == [(0.6, 8), (-0.1235, None)]
+    assert round(sum(r["points"] for r in reasons), 9) == round(3.6765 - 1.0, 9)
+    # A change between the two that was lost is told as nobody knows why.
+    lost = merged(older, newer._replace(change=newer.change._replace(before="2.5", after="3.2999"))).change  # type: ignore[union-attr]  # it has one
+    assert lost is not None
+    assert orjson.loads(lost.causes)[-1] == {"kind": "unknown", "points": -0.3766}
 
 
 def test_what_redis_is_told_is_the_text_of_the_record() -> None:
@@ -67,8 +97,9 @@ def test_a_change_of_a_release_that_knew_no_surges_is_read() -> None:
 
 
 def test_a_surge_is_told_of_as_long_as_no_newer_one_is() -> None:
-    (older, *_), (newer, *_) = records(CHANGE._replace(surge=SURGE)), records(Change("3.5", "9.0", "[]", "8.0"))
+    (older, *_), (newer, *_) = records(CHANGE._replace(surge=SURGE)), records(Change("3.5", "9.0", "[]", "8.0"), 9)
     found = merged(older, newer).change
-    assert found == Change("1.0", "9.0", "[]", "8.0", SURGE)
+    assert found is not None
+    assert found._replace(causes="[]") == Change("1.0", "9.0", "[]", "8.0", SURGE)
     later = newer._replace(change=Change("3.5", "9.0", "[]", "8.0", SURGE.replace("9,", "12,")))
-    assert merged(older, later).change == later.change._replace(before="1.0")  # type: ignore[union-attr]  # it has one
+    assert merged(older, later).change == later.change._replace(before="1.0", causes=found.causes)  # type: ignore[union-attr]  # it has one

@@ -71,7 +71,7 @@ async def test_every_answer_forbids_the_browser_what_it_needn_t_do(path: str, cl
     answer = await client.get(path)
     assert answer.headers["Content-Security-Policy"] == POLICY
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
     assert "Server" not in answer.headers
     assert not any(name.startswith("Access-Control") for name in answer.headers)
 

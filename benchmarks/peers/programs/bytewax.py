@@ -1,7 +1,7 @@
 """The common job in Bytewax: `kop.input`, `flat_map_batch`, `stateful_batch`, and a sink of its own for Redis.
 
 Recovery store: Bytewax's own, SQLite files with a snapshot of every key that changed, and of the Kafka offsets (`bytewax.run
--r FOLDER -s 1`, a snapshot each second); it has no changelog topic. Tuned by its own documentation:
+-r FOLDER -s 1 -b 0`, a snapshot each second); it has no changelog topic. Tuned by its own documentation:
 
 - Batch operators: `flat_map_batch` decodes a batch in one call from the engine, `stateful_batch` folds all that a batch has for a
   key at once and emits one state.

@@ -86,6 +86,9 @@ class App(faust.App):
     def on_committed(self) -> None:
         """Nobody is told of commits here; the transport calls it."""
 
+    def on_fetched(self) -> None:
+        """Nor of fetches."""
+
     async def on_first_start(self) -> None:
         """Connect the producer."""
         await self.bulk.start()

@@ -12,12 +12,12 @@ from streams.settings import Settings
 if TYPE_CHECKING:
     from streams.sources.source import Source
 
-_SOURCES = (bluesky, x, mastodon, activitystreams, cloudevents, file, custom)
+SOURCES = (bluesky, x, mastodon, activitystreams, cloudevents, file, custom)
 
 
 def add_sources(subparsers: Any) -> Iterator[argparse.ArgumentParser]:
     """Add a parser for each source; yields them for the options that all have."""
-    for source in _SOURCES:
+    for source in SOURCES:
         parser = source.add(subparsers)
         parser.set_defaults(make=source.make)
         yield parser

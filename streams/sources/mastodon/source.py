@@ -5,6 +5,7 @@ It has no cursor: what happens while nobody is connected isn't told later.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from streams.errors import ConfigurationError
 from streams.settings import Secret
 from streams.sources.connecting import Broken, Hosts, failure_of, failure_of_status, mended
 from streams.sources.gather import gathered
-from streams.sources.http import client
+from streams.sources.http import base_url, client
 from streams.sources.mastodon.mapping import NETWORK, Mapping
 from streams.sources.mastodon.messages import decode_envelope
 from streams.sources.secret import NO_TOKEN, bearer
@@ -54,15 +55,16 @@ class Mastodon(Source):
 
         Raises:
             ConfigurationError: the options don't fit, or the token would go over the network in the clear.
+            UsageError: the server is neither a name nor a URL.
         """
         if options.stream.startswith("hashtag") != bool(options.tag):
             raise ConfigurationError(
                 f"--stream is {options.stream!r} with --tag {options.tag!r}; expected a tag with a hashtag stream"
             )
         self._options = options
-        base = options.server if "://" in options.server else f"https://{options.server}"
+        base = base_url(options.server, "SERVER", "https")
         self._headers = bearer(base, options.token)
-        self._hosts = Hosts([base.rstrip("/")])
+        self._hosts = Hosts([base])
         self._mapping = Mapping(urlsplit(base).netloc)
 
     def map(self, message: Sent) -> Mapped:
@@ -88,7 +90,7 @@ class Mastodon(Source):
                         async for batch in batches:
                             yield batch
                 except (aiohttp.ClientError, OSError) as e:
-                    raise failure_of(e) from e
+                    raise failure_of(e, time.time()) from e
 
             async with aclosing(mended(self._hosts, connect, self.tell)) as stream:
                 async for batch in stream:
@@ -105,7 +107,7 @@ class Mastodon(Source):
     async def _events(self, session: aiohttp.ClientSession, base: str) -> AsyncIterator[Sent]:
         async with session.get(self.url(base), headers={"Accept": "text/event-stream"}) as answer:
             if answer.status != 200:
-                raise failure_of_status(answer.status, answer.headers)
+                raise failure_of_status(answer.status, answer.headers, time.time())
             async for sent in events_of(answer.content.iter_any()):
                 yield sent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -92,8 +93,22 @@ class Activity(msgspec.Struct, gc=False):
     includes: Includes | None = None
 
 
+class Rule(msgspec.Struct, gc=False):
+    """A rule of the filtered stream."""
+
+    value: str
+
+
+class Rules(msgspec.Struct, gc=False):
+    """What the API says of rules: those that it has, or has added, and what is wrong with others."""
+
+    data: list[Rule] | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
 decode_message = msgspec.json.Decoder(Message).decode
 decode_activity = msgspec.json.Decoder(Activity).decode
 decode_post = msgspec.json.Decoder(Post).decode
 decode_posts = msgspec.json.Decoder(list[Post]).decode
+decode_rules = msgspec.json.Decoder(Rules).decode
 decode_like = msgspec.json.Decoder(Like).decode

@@ -14,16 +14,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 
 from streams.errors import ConfigurationError
 from streams.settings import Secret
-from streams.sources.connecting import Hosts, failure_of, failure_of_status, mended
+from streams.sources.connecting import Broken, Hosts, failure_of, failure_of_status, mended
 from streams.sources.gather import gathered
-from streams.sources.http import client
+from streams.sources.http import base_url, client
 from streams.sources.secret import NO_TOKEN, bearer
 from streams.sources.source import Mapped, Position, Source
 from streams.sources.sse import lines_of
 from streams.sources.x.mapping import NETWORK, Mapping
+from streams.sources.x.messages import decode_rules
 
 API = "https://api.x.com"
 STREAM_PATH = "/2/tweets/search/stream"
@@ -58,12 +60,14 @@ class X(Source):
 
         Raises:
             ConfigurationError: there is no token, or it would go over the network in the clear.
+            UsageError: the API is no URL.
         """
         if not options.token:
             raise ConfigurationError("no bearer token for X; expected one in X_BEARER_TOKEN, or --token-file FILE")
         self._options = options
-        self._headers = bearer(options.api, options.token)
-        self._hosts = Hosts([options.api.rstrip("/")])
+        api = base_url(options.api, "--api", "https")
+        self._headers = bearer(api, options.token)
+        self._hosts = Hosts([api])
         self._mapping = Mapping()
 
     def map(self, message: bytes) -> Mapped:
@@ -91,7 +95,9 @@ class X(Source):
                         async for batch in batches:
                             yield batch
                 except (aiohttp.ClientError, OSError) as e:
-                    raise failure_of(e) from e
+                    raise failure_of(e, time.time()) from e
+                except msgspec.MsgspecError as e:
+                    raise Broken(f"what it says of its rules can't be read: {e}") from e
 
             async with aclosing(mended(self._hosts, connect, self.tell)) as stream:
                 async for batch in stream:
@@ -108,7 +114,7 @@ class X(Source):
     async def _lines(self, session: aiohttp.ClientSession, base: str) -> AsyncIterator[bytes]:
         async with session.get(self.url(base, time.time())) as answer:
             if answer.status != 200:
-                raise failure_of_status(answer.status, answer.headers)
+                raise failure_of_status(answer.status, answer.headers, time.time())
             async for line in lines_of(answer.content.iter_any()):
                 yield line
 
@@ -116,11 +122,11 @@ class X(Source):
         """Add the rules that the app doesn't have yet; others that it has stay, and are told."""
         url = f"{base}{STREAM_PATH}/rules"
         async with session.get(url, raise_for_status=True) as answer:
-            has = [rule["value"] for rule in (await answer.json()).get("data", [])]
+            has = [rule.value for rule in decode_rules(await answer.read()).data or ()]
         missing = [rule for rule in self._options.rules if rule not in has]
         if missing:
             async with session.post(url, json={"add": [{"value": rule} for rule in missing]}, raise_for_status=True) as answer:
-                refused = (await answer.json()).get("errors")
+                refused = decode_rules(await answer.read()).errors
             if refused:
                 raise ConfigurationError(f"X refuses the rules {missing}: {str(refused)[:300]}")
         elif not has:

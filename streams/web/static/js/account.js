@@ -5,7 +5,7 @@ import { causes, move } from "./changes.js";
 import { history, parts } from "./chart.js";
 import { element, fill, hrefOf, linkTo, name } from "./dom.js";
 import { Feed } from "./feed.js";
-import { count, points, signed, time } from "./format.js";
+import { count, points, signed, time, worth } from "./format.js";
 import { encodeId, parsed, printable } from "./names.js";
 
 const REASONS = 20;
@@ -200,14 +200,14 @@ function engaged(moves) {
 }
 
 function person(most) {
-  return ({ actor, points: worth, kinds }) => {
+  return ({ actor, points: given, kinds }) => {
     const bar = element("span", { class: "fill" });
-    bar.style.transform = `scaleX(${most > 0 ? Math.max(0, worth / most) : 0})`;
+    bar.style.transform = `scaleX(${most > 0 ? Math.max(0, given / most) : 0})`;
     const what = [...kinds].map(([kind, times]) => (times > 1 ? `${times} × ${kind}` : kind)).join(", ");
     return element(
       "li", {},
       linkTo(`account:${encodeId(actor)}`), element("span", { class: "quiet" }, printable(what)),
-      element("span", { class: "track" }, bar), element("span", { class: "number" }, signed(worth)),
+      element("span", { class: "track" }, bar), element("span", { class: "number" }, worth(given)),
     );
   };
 }

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { causes } from "./changes.js";
-import { element, linkTo } from "./dom.js";
+import { element, linkWithin } from "./dom.js";
 import { Feed } from "./feed.js";
 import { moment, time } from "./format.js";
 import { printable } from "./names.js";
@@ -66,7 +66,7 @@ function line(alert) {
   const who = behind(alert);
   return element(
     "li", {},
-    element("span", { class: "head" }, alert.entity ? linkTo(String(alert.entity)) : null, at),
+    element("span", { class: "head" }, alert.entity ? linkWithin(String(alert.entity)) : null, at),
     element("p", {}, printable(happened(alert))),
     element("span", { class: "foot" }, causes(Array.isArray(alert.causes) ? alert.causes : null)),
     who ? element("p", { class: "quiet" }, printable(who)) : null,

@@ -23,6 +23,11 @@ export function boardAsked(query) {
   };
 }
 
+/** Returns the scope of the board that an entity stands on. */
+function boardOf({ type, scope }) {
+  return scope ?? { topic: "topics", campaign: "campaigns" }[type] ?? "all";
+}
+
 /** A leaderboard; `go(query, isStep)` leads to another address. */
 export class BoardView {
   title = "Leaderboard";
@@ -58,8 +63,9 @@ export class BoardView {
     write(this.#note, data.size ? `${count(data.size)} ${what}.${few}` : "Nobody is on this board yet.");
   }
 
-  changes(data) {
-    this.#changes.add(data);
+  changes({ changes }) {
+    // What moves on this board: the same account may move on others at the same time.
+    this.#changes.add({ changes: changes.filter((change) => boardOf(parsed(change.entity)) === this.#asked.scope) });
   }
 
   alerts(data) {

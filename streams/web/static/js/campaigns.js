@@ -1,12 +1,14 @@
-// Campaigns: what each is about, what it has received, and how far it is to its goal.
+// Campaigns: what each is about, what it has gathered, its share of voice, and how far it is to its goal.
 
 import { ask } from "./api.js";
 import { element, linkTo } from "./dom.js";
 import { Feed } from "./feed.js";
-import { count, moment, points } from "./format.js";
+import { count, points, time } from "./format.js";
 import { clipped, encodeId } from "./names.js";
 
 const EVERY_MS = 5000;
+const KINDS = ["posts", "likes", "shares", "replies", "people"];
+const MOST_ABOUT = 8; // tags and accounts
 
 /** The view of all campaigns. */
 export class CampaignsView {
@@ -43,29 +45,48 @@ export class CampaignsView {
   }
 }
 
-function card({ id, definition, score }) {
-  const about = [...(definition.tags ?? []).map((tag) => `#${tag}`), ...(definition.accounts ?? [])].map(String);
-  const totals = score && ["posts", "likes", "shares", "replies"].map((kind) => `${count(score[kind])} ${kind}`).join(" · ");
+function card({ id, definition, state, score, totals, share_of_voice: share, progress }) {
+  const about = [...definition.tags.map((tag) => `#${tag}`), ...definition.accounts];
+  const pace = totals.per_minute.likes + totals.per_minute.shares + totals.per_minute.replies;
+  const facts = [
+    ...KINDS.map((kind) => [kind, count(totals[kind])]),
+    ["reach", points(totals.reach)],
+    ["score", score ? `${points(score.score)} ± ${points(score.plus_minus)}` : "—"],
+  ];
   return element(
     "article", { class: "card" },
-    element("h2", {}, linkTo(`campaign:${encodeId(id)}`)),
-    element("p", { class: "quiet" }, ...about.slice(0, 8).flatMap((text) => [element("bdi", {}, clipped(text, 40)), " "])),
-    score ? element("p", {}, element("b", { class: "big" }, points(score.score)), ` ± ${points(score.plus_minus)}`) : null,
-    element("p", {}, totals ?? "Nothing has happened in it yet."),
-    goal(definition.goal, score),
-    typeof definition.to_s === "number" ? element("p", { class: "quiet" }, `until ${moment(definition.to_s)}`) : null,
-    element("p", {}, element("a", { href: `/?scope=${encodeURIComponent(`campaign:${encodeId(id)}`)}` }, "Who contributes")),
+    element("header", {}, element("h2", {}, linkTo(`campaign:${encodeId(id)}`)), element("span", { class: `state ${state}` }, state)),
+    element("p", { class: "quiet about" }, ...about.slice(0, MOST_ABOUT).flatMap((text) => [element("bdi", {}, clipped(text, 40)), " "]),
+      about.length > MOST_ABOUT ? `and ${count(about.length - MOST_ABOUT)} more` : null),
+    element("p", { class: "lead" }, element("b", { class: "big" }, count(totals.engagements)), " engagements",
+      element("span", { class: "quiet" }, ` · ${pace < 10 ? pace.toFixed(1) : count(pace)} a minute`)),
+    progress && measure(progress.ratio, `${count(progress.value)} of ${count(progress.goal)} ${progress.of}`, reached(progress, state)),
+    share === null ? null : measure(share, "share of voice", `${(100 * share).toFixed(1)} %`),
+    element("dl", { class: "facts" }, ...facts.map(([key, value]) => element("div", {}, element("dt", {}, key), element("dd", {}, value)))),
+    element("p", { class: "foot" }, element("a", { href: `/?scope=${encodeURIComponent(`campaign:${encodeId(id)}`)}` }, "Who contributes"),
+      element("span", { class: "quiet" }, lasts(definition, state))),
   );
 }
 
-function goal(wanted, score) {
-  const totals = score && { ...score, engagements: score.likes + score.shares + score.replies };
-  const has = wanted && totals ? totals[wanted.of] : undefined;
-  if (typeof has !== "number" || typeof wanted.value !== "number") return null;
-  const share = Math.max(0, Math.min(1, has / wanted.value));
+/** Returns a bar with what it says on its left and right. */
+function measure(ratio, left, right) {
+  const bar = element("span", { class: "fill" });
+  bar.style.transform = `scaleX(${Math.max(0, Math.min(1, ratio))})`;
   return element(
-    "p", { class: "goal" },
-    element("meter", { min: 0, max: 1, value: share }),
-    ` ${count(has)} of ${count(wanted.value)} ${wanted.of}`,
+    "div", { class: "measure" },
+    element("p", {}, element("span", {}, left), element("span", { class: "quiet" }, right)),
+    element("span", { class: "track", "aria-hidden": "true" }, bar),
   );
+}
+
+function reached({ ratio, at }, state) {
+  if (ratio >= 1) return "reached";
+  const percent = `${(100 * ratio).toFixed(0)} %`;
+  return at === null || state === "over" ? percent : `${percent} · at this pace ${time(at)}`;
+}
+
+function lasts({ from_s: from, since_ms: since, to_s: to, ended_ms: ended }, state) {
+  if (state === "over") return ended === null ? `until ${time(to)}` : `ended ${time(ended / 1000)}`;
+  const starts = from ?? since / 1000;
+  return to === null ? `${state === "runs" ? "since" : "from"} ${time(starts)}` : `until ${time(to)}`;
 }

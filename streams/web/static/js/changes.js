@@ -1,6 +1,6 @@
 // Scores that moved just now, the largest moves of each moment, newest first.
 
-import { element, linkTo, name } from "./dom.js";
+import { element, linkWithin, name } from "./dom.js";
 import { Feed } from "./feed.js";
 import { points, signed, time } from "./format.js";
 
@@ -44,7 +44,7 @@ export function move(before, after) {
 function line(change) {
   return element(
     "li", {},
-    element("span", { class: "head" }, linkTo(change.entity), move(change.before, change.after)),
+    element("span", { class: "head" }, linkWithin(change.entity), move(change.before, change.after)),
     element("span", { class: "foot" }, causes(change.causes), element("time", { class: "quiet" }, time(change.published_at))),
   );
 }

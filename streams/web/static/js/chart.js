@@ -1,7 +1,7 @@
 // The chart of a score over time, and the bar that shows what a score is made of.
 
 import { element, shape } from "./dom.js";
-import { date, moment, points, signed } from "./format.js";
+import { date, moment, points, signed, time } from "./format.js";
 
 const STEP = 5; // points: twice the influence, and so the grid
 const WIDTH = 1000;
@@ -36,7 +36,7 @@ export function history(list, score, now) {
     return node;
   });
   const isLong = to - from > 86400;
-  const begins = isLong ? date(from) : new Date(from * 1000).toLocaleTimeString();
+  const begins = isLong ? date(from) : time(from);
   return element(
     "figure", { class: "chart" },
     element("div", { class: "plot" }, element("div", { class: "axis" }, ...numbers), drawing),

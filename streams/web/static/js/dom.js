@@ -34,6 +34,13 @@ export function linkTo(entity, attributes = {}) {
   return element("a", { href: hrefOf(entity), ...attributes }, name(parsed(entity).id));
 }
 
+/** Returns a link to the page of an entity that says where it is: `ann in launch`. */
+export function linkWithin(entity) {
+  const { id, scope } = parsed(entity);
+  const inside = scope === null ? null : element("span", { class: "quiet within" }, "in ", name(parsed(scope).id));
+  return element("a", { href: hrefOf(entity) }, name(id), inside);
+}
+
 /** Returns the address of the page of an entity. */
 export function hrefOf(entity) {
   return `/?entity=${encodeURIComponent(entity)}`;

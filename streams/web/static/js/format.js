@@ -1,9 +1,9 @@
 // Numbers and times as they are shown.
 
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 /** Returns a count with thousands marked. */
 export function count(number) {
@@ -30,6 +30,12 @@ export function points(number) {
 export function signed(number) {
   const text = Math.abs(number).toFixed(1);
   return Number(text) === 0 ? "0.0" : `${number < 0 ? "−" : "+"}${text}`;
+}
+
+/** Returns what one engagement is worth in points: more decimals than `signed`, for there are many of them. */
+export function worth(number) {
+  const text = Math.abs(number).toFixed(2);
+  return Number(text) === 0 ? "< 0.01" : `${number < 0 ? "−" : "+"}${text}`;
 }
 
 /** Returns an age in seconds as a person says it. */

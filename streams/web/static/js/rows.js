@@ -1,5 +1,5 @@
-// The rows of a leaderboard: each entity keeps its row, which moves to its new place. Rows have one height, so nothing is measured
-// but that, and nothing else on the page moves.
+// The rows of a leaderboard: each entity keeps its row, which moves to its new place. Rows have one height, and each is put in its
+// place by a transform, so nothing is measured but that, and nothing on the page is laid out anew.
 
 import { element, hrefOf, name, write } from "./dom.js";
 import { points, short } from "./format.js";
@@ -9,7 +9,7 @@ const EASING = "cubic-bezier(0.2, 0.7, 0.2, 1)";
 const COUNTS = ["reach", "posts", "likes", "shares", "replies"];
 const HEADINGS = [
   ["rank", "#"], ["moved", ""], ["who", "name"], ["bar", ""], ["score", "score"], ["error", "±"],
-  ...COUNTS.map((count) => [count, count === "replies" ? "reply" : count.replace(/s$/, "")]),
+  ...COUNTS.map((count) => [count, count]),
 ];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -39,7 +39,9 @@ export class Rows {
     }
     rows.forEach((row, i) => {
       if (this.#body.children[i] !== row.node) this.#body.insertBefore(row.node, this.#body.children[i] ?? null);
+      row.node.style.transform = `translateY(calc(${i} * var(--row)))`;
     });
+    this.#body.style.height = `calc(${rows.length} * var(--row))`;
     if (before.size && !still.matches) this.#move(rows, before);
     if (focused !== document.activeElement && this.#body.contains(focused)) focused.focus({ preventScroll: true });
     if (!this.#current?.isConnected) this.#setCurrent(this.#body.firstElementChild);

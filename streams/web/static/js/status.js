@@ -43,9 +43,11 @@ export class Status {
     const ageS = stats.age_s === null ? null : stats.age_s + (Date.now() - this.#heardMs) / 1000;
     if (ageS === null) return ["bad", "no worker has published yet"];
     const rate = stats.events_per_second === null ? "…" : count(stats.events_per_second);
-    const late = stats.latency_p50_ms ? ` · lag ${count(stats.latency_p50_ms)} ms` : "";
-    const old = ageS > OLD_S ? ` · data ${age(ageS)} old` : " · live";
+    const lagS = (stats.latency_p50_ms ?? 0) / 1000;
+    const lag = lagS ? ` · lag ${lagS < 10 ? `${count(stats.latency_p50_ms)} ms` : age(lagS)}` : "";
+    const isLate = Math.max(ageS, lagS) > OLD_S;
+    const old = ageS > OLD_S ? ` · data ${age(ageS)} old` : isLate ? "" : " · live";
     const filling = stats.complete ? "" : " · Redis is being filled";
-    return [ageS > OLD_S || !stats.complete ? "late" : "good", `${rate} events/s${late}${old}${filling}`];
+    return [isLate || !stats.complete ? "late" : "good", `${rate} events/s${lag}${old}${filling}`];
   }
 }

@@ -1,0 +1,1 @@
+"""What is held of one account, wherever it lies: what `forget --export` writes."""

@@ -1,0 +1,89 @@
+"""What a fold notes of the rows it touches: how each was before, and what each engagement added.
+
+Kept as columns until a flush tells of a row, or puts it by (`ledger`): a row that is touched a thousand times between two
+flushes costs as much there as one touched three times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.columns.index import Rows
+from streams.columns.texts import Texts
+from streams.model.damping import strongest
+from streams.tables.entity_rows import EntityRows
+from streams.tables.joined import Joined
+
+# Of one engagement, or of what one actor did of one kind.
+ENTRY = np.dtype(
+    [
+        ("row", "<i8"),
+        ("actor", "<i8"),  # index into the names
+        ("person", "<u8"),  # the actor as a hash
+        ("as_of", "<f8"),  # the time of the row at which what follows is exact, epoch s
+        ("engaged", "<f8"),  # what was added to E
+        ("reach", "<f8"),  # to R; of a sketch, if the person is new
+        ("network", "<f8"),  # to G
+        ("full", "<f8"),  # what would have been added to E undamped, had it come in time
+        ("count", "<u4"),
+        ("damping", "<u2"),  # as `streams.model.damping` packs it
+        ("kind", "u1"),
+        ("trust", "<f4"),
+    ]
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Noted:
+    """Of one fold: rows, how they stood before, what engagements added, and what was undone: entries of less than nothing.
+
+    Actors are indices into `names`.
+    """
+
+    rows: Rows
+    before: NDArray[np.void]
+    entries: NDArray[np.void]
+    undone: NDArray[np.void]
+    names: Texts
+
+    def only(self, is_wanted: Callable[[Rows], NDArray[np.bool_]]) -> Noted:
+        """Return what is of some rows alone; `is_wanted` says of row numbers which."""
+        mine = is_wanted(self.rows)
+        entries, undone = (part[is_wanted(part["row"])] for part in (self.entries, self.undone))
+        return Noted(self.rows[mine], self.before[mine], entries, undone, self.names)
+
+
+def note(
+    table: EntityRows, rows: Rows, before: NDArray[np.void], batch: Joined, chosen: Rows, position: Rows,
+    added: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Remember what was just folded.
+
+    Args:
+        table: the partition's entities.
+        rows: distinct rows, shape (k,).
+        before: these rows before.
+        batch: what was folded.
+        chosen: the engagements of it that have a weight, shape (n,).
+        position: index into `rows` of each.
+        added: what each added to R and to G at the time of its row, shape (2, n).
+    """
+    entries = np.empty(len(chosen), dtype=ENTRY)
+    at, weight = table.rows["at"][rows][position], batch.weight[chosen]
+    faded = np.exp2((batch.at[chosen] - at) / table.settings.half_life_slow_s)
+    actor = batch.actor[chosen]
+    entries["row"], entries["as_of"], entries["actor"] = rows[position], at, actor
+    entries["person"], entries["kind"], entries["trust"] = batch.lo[actor], batch.kind[chosen], batch.trust[chosen]
+    entries["engaged"], entries["count"] = weight * faded, 1
+    entries["reach"], entries["network"] = added
+    entries["full"] = batch.kind_weight[chosen]
+    factors = (batch.trust, batch.budget, batch.repeat, batch.reciprocity)
+    entries["damping"] = strongest([*(factor[chosen] for factor in factors), faded])
+    undo = batch.undo[chosen]
+    undone = entries[undo]
+    undone["engaged"] *= -1
+    table.noted.append(Noted(rows, before, entries[~undo] if len(undone) else entries, undone, batch.names))

@@ -1,0 +1,133 @@
+"""Statements: why scores moved, as reasons in points that add up to the change, to the last decimal that is told.
+
+What the points are is `streams.model.attribution`'s, what reasons there are `streams.tables.reasons`'. Scores are told with four
+decimals, so points are, too: each is what the sum up to it rounds to, less what the sum before it did.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from streams.columns.grouping import run_starts, stable_order, where_true
+from streams.columns.index import Rows
+from streams.entities import id_of
+from streams.events.engagements import KINDS
+from streams.model.attribution import Added, Attribution, attribute
+from streams.model.damping import damper_of
+from streams.settings import Settings
+from streams.tables.ledger import Ledger, ranked
+from streams.tables.reasons import DECIMALS, MOST, REST
+from streams.tables.score_records import rendered
+
+Floats = NDArray[np.float64]
+_DAMPED = 0.995  # "counted at 100 %" says nothing
+_SLOTS = MOST + len(REST)
+_SUMMED = ("engaged", "reach", "network")
+
+
+def statements(
+    ledger: Ledger, which: Rows, before: Floats, after: Floats, now: NDArray[np.void], sketched: NDArray[np.bool_],
+    settings: Settings,
+) -> list[str]:  # fmt: skip
+    """Return the reasons of changes as JSON arrays.
+
+    Args:
+        ledger: what is known of k rows.
+        which: those that changed, places in the ledger, shape (m,).
+        before: the scores told last, shape (m,).
+        after: those told now.
+        now: the rows.
+        sketched: where reach is estimated.
+        settings: half-lives and weights.
+    """
+    m = len(which)
+    place = np.full(len(ledger.rows), -1)
+    place[which] = np.arange(m)
+    entries = ledger.entries[place[ledger.entries["row"]] >= 0]
+    row = place[entries["row"]]
+    others, undone, known = ledger.others[which], ledger.undone[which], ledger.is_known[which]
+    added = Added(*(np.bincount(row, entries[c], minlength=m) + others[c] for c in _SUMMED))
+    of = attribute(before, ledger.told[which], now, sketched, added, Added(*(undone[c] for c in _SUMMED)), settings)
+    points = _shares(entries, row, of, added)
+    order, rank = ranked(row, points)
+    shown = order[rank < MOST]
+    beyond = order[rank >= MOST]
+    others_points = _shares(others, np.arange(m), of, added) + np.bincount(row[beyond], points[beyond], minlength=m)
+    others_count = others["count"] + np.bincount(row[beyond], entries["count"][beyond], minlength=m)
+    lost = ledger.lost[which]
+    rest = np.stack(
+        [
+            others_points, of.posts, of.undone, of.sampling, of.decay,
+            np.where(lost, 0.0, of.formula), np.where(lost, of.formula, 0.0),
+        ]
+    )  # fmt: skip
+    rest[:, ~known] = 0.0
+    rest[-1, ~known] = (after - before)[~known]
+    counts = np.zeros(rest.shape, dtype=np.int64)
+    counts[0], counts[1], counts[2] = others_count, now["posts"] - ledger.told["posts"][which], undone["count"]
+    slot = np.concatenate([rank[rank < MOST], MOST + np.arange(len(REST)).repeat(m)])
+    lines = np.concatenate([row[shown], np.tile(np.arange(m), len(REST))])
+    in_order = stable_order(lines * _SLOTS + slot)
+    worth = np.concatenate([points[shown], rest.reshape(-1)])[in_order]
+    units = _rounded(lines[in_order], worth, before, after)
+    told = where_true(units != 0)
+    n = len(shown)
+    texts: list[list[str]] = [[] for _ in range(m)]
+    names = ledger.names.pick(entries["actor"][shown]).tolist()
+    of_entry = zip(*(entries[c][shown].tolist() for c in ("kind", "count", "engaged", "full", "damping")), strict=True)
+    said = [_said(name, *values) for name, values in zip(names, of_entry, strict=True)]
+    flat = counts.reshape(-1).tolist()
+    for line, i, number in zip(
+        lines[in_order[told]].tolist(), in_order[told].tolist(), rendered(units[told] / DECIMALS), strict=True
+    ):
+        if i < n:
+            head, tail = said[i]
+            texts[line].append(f'{head}"points":{number}{tail}}}')
+        else:
+            count = f',"count":{flat[i - n]}' if flat[i - n] else ""
+            texts[line].append(f'{{"kind":"{REST[(i - n) // m]}","points":{number}{count}}}')
+    return [f"[{','.join(text)}]" for text in texts]
+
+
+def _shares(parts: NDArray[np.void], row: Rows, of: Attribution, added: Added) -> Floats:
+    """Return points of parts of what was added: of each of the three ways as much as the part has of it."""
+    points = np.zeros(len(parts))
+    for column, worth, total in (
+        ("engaged", of.by_engaged, added.engaged),
+        ("reach", of.by_reach, added.reach),
+        ("network", of.by_network, added.network),
+    ):
+        points += parts[column] * np.divide(worth, total, out=np.zeros(len(total)), where=total > 0)[row]
+    return points
+
+
+def _rounded(row: Rows, points: Floats, before: Floats, after: Floats) -> Floats:
+    """Return points in units of the last decimal that is told, which add up to the difference of the rounded scores.
+
+    Args:
+        row: of each reason, ascending; every row has one.
+        points: of each reason.
+        before: the score of each row.
+        after: the score of each row.
+    """
+    first = run_starts(row)
+    last = np.append(first[1:], len(row)) - 1
+    running = points.cumsum()
+    running += (before - (running[first] - points[first]))[row]
+    bounds = np.rint(running * DECIMALS)
+    bounds[last] = np.rint(after * DECIMALS)
+    units: Floats = bounds.copy()
+    units[1:] -= bounds[:-1]
+    units[first] = bounds[first] - np.rint(before * DECIMALS)
+    return units
+
+
+def _said(actor: bytes, kind: int, count: int, engaged: float, full: float, damping: int) -> tuple[str, str]:
+    """Return what stands before and after the points of what an actor did."""
+    head = f'{{"kind":"{KINDS[kind]}","actor":{orjson.dumps(id_of(actor.decode())).decode()},'
+    tail = f',"count":{count}'
+    if engaged < _DAMPED * full:
+        tail += f',"counted":{engaged / full:.4f},"damped_by":"{damper_of(damping)}"'
+    return head, tail
