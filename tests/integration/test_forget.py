@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from harness import Deployment, Record, deployment, send
+from harness import Deployment, deployment
+from load import Record, send
 
 from streams.alerts.rules import Rule, checked
 from streams.alerts.rules import encode as encode_rule
