@@ -14,7 +14,7 @@ from streams.reader import Campaign as Standing
 from streams.reader import Reader
 from streams.settings import Settings
 
-CAMPAIGN = Campaign("launch", tags=("ai",), goal=Goal("engagements", 10_000))
+CAMPAIGN = Campaign("launch", tags=("ai",), goal=Goal("engagements", 20_000))
 RULES = (
     Rule(id="jump", kind="jump", scope="all", points=2.0),
     Rule(id="first-three", kind="top", scope="all", n=3),

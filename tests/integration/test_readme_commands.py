@@ -40,14 +40,19 @@ DOCKER = [
 ]
 WORKER = "cloutstream worker"  # runs behind all the others
 # These end when they are told to; what they must have printed until then.
-ENDLESS = {"cloutstream watch": r"(?m)^ +1 .*\d\.\d", "redis-cli SUBSCRIBE cs:changes": '"before"'}
+ENDLESS = {
+    "cloutstream alerts follow": r"account:\S+ went over 10",
+    "cloutstream dashboard": r"dashboard at http://127\.0\.0\.1:\d+",
+    "cloutstream watch": r"(?m)^ +1 .*\d\.\d",
+    "redis-cli SUBSCRIBE cs:changes": '"before"',
+}
 # tests/end_to_end/test_networks.py runs it against a host on loopback.
 NETWORK = "cloutstream ingest bluesky --embedded"
 EXAMPLE_COORDINATE = "events[3]@1234"
 
 LINES = [line for block in readme.blocks("sh") for line in block.splitlines()]
 TO_RUN = [line for line in LINES if line not in (*SET_UP, *DOCKER, WORKER, NETWORK, *ENDLESS)]
-SEND, _, FOLLOW = readme.blocks("python")
+SEND, _, READ, _VERIFY, FOLLOW = readme.blocks("python")
 NOTHING_FOUND = ["no score is kept", "nobody is on this board", "(empty array)", "(nil)", "no dead letters"]
 
 HIGGS = "1 2 1341100972 RT\n3 2 1341100973 RT\n1 2 1341100974 MT\n2 1 1341100975 RE\n"
@@ -148,6 +153,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             "REDIS": settings.redis,
             "SESSION_TIMEOUT_S": "6",
             "REPLICATION": str(settings.replication),
+            "DASHBOARD": "127.0.0.1:0",
         }
         environ = {**os.environ, **{PREFIX + name: value for name, value in ours.items()}, "PYTHONPATH": str(readme.ROOT)}
         environ["PATH"] = f"{tools(folder / 'bin')}:{environ['PATH']}"
@@ -195,13 +201,19 @@ def test_a_command_without_an_end_shows_what_happens_and_ends_on_ctrl_c(line: st
         expect(process, out, ENDLESS[line])
         process.send_signal(signal.SIGINT)
         process.wait(10)
-        assert process.returncode == 130 or not line.startswith("cloutstream")
+        # Ended is what a server is meant to be; what was still going to say something was interrupted.
+        assert process.returncode == (0 if line == "cloutstream dashboard" else 130) or not line.startswith("cloutstream")
 
 
 def test_what_the_example_sends_is_scored(place: Place) -> None:
     found = json.loads(place.run("cloutstream score ann --json"))
     assert (found["posts"], found["likes"]) == (1, 1)
     assert found["score"] > 1
+
+
+def test_the_example_that_reads_prints_the_leaders(place: Place) -> None:
+    said = place.execute(sys.executable, "-c", place.program(READ))
+    assert re.search(r"^1 \S+ \d+\.\d ± \d\.\d\n(\d .*\n){2}sure .*: \d+%$", said, re.MULTILINE), said
 
 
 def test_the_example_that_follows_changes_tells_of_jumps(place: Place) -> None:

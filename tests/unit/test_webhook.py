@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from streams.alerts.webhook import Caller, PublicResolver, key_of
+from streams.alerts.webhook import Caller, PublicResolver, key_of, signature
 from streams.errors import ConfigurationError
 from streams.settings import Secret, Settings
+from tests import readme
 
 KEY = b"a key of sixteen bytes or more"
 
@@ -116,3 +119,15 @@ def test_a_key_is_of_the_settings_or_of_a_file_and_never_told(tmp_path: Path) ->
             key_of(told, name)
         assert says in str(refused.value)
         assert "hunter2" not in str(refused.value)
+
+
+def test_the_receiver_of_the_readme_takes_what_is_signed_and_nothing_else() -> None:
+    (source,) = [block for block in readme.blocks("python") if "hmac" in block]
+    program: dict[str, Any] = {}
+    exec(source, program)  # our own README
+    now_s, body = int(time.time()), b'{"id":"1"}'
+    given = signature(KEY, now_s, body)
+    assert program["is_ours"](KEY, given, body)
+    assert not program["is_ours"](KEY, given, body + b" ")
+    assert not program["is_ours"](b"another key of sixteen bytes", given, body)
+    assert not program["is_ours"](KEY, signature(KEY, now_s - 3600, body), body)
