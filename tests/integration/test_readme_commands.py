@@ -216,7 +216,14 @@ def test_the_example_of_a_change_has_the_fields_of_one(place: Place) -> None:
     for _, fields in entries:
         change = json.loads(fields[b"json"])
         assert list(change) == list(example)
-        assert {key for cause in change["causes"] for key in cause} <= {"kind", "actor", "points", "count", "counted", "damped_by"}
+        assert {key for cause in change["causes"] for key in cause} <= {
+            "kind",
+            "actor",
+            "points",
+            "count",
+            "counted",
+            "damped_by",
+        }
         assert {cause["kind"] for cause in change["causes"]} <= kinds
         assert abs(change["after"] - change["before"] - sum(cause["points"] for cause in change["causes"])) < 1e-9
 
