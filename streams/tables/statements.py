@@ -23,6 +23,7 @@ from streams.tables.score_records import rendered
 
 Floats = NDArray[np.float64]
 _DAMPED = 0.995  # "counted at 100 %" says nothing
+_NOTHING = 1e-9  # points
 _SLOTS = MOST + len(REST)
 _SUMMED = ("engaged", "reach", "network")
 
@@ -69,9 +70,10 @@ def statements(
     counts[0], counts[1], counts[2] = others_count, now["posts"] - ledger.told["posts"][which], undone["count"]
     slot = np.concatenate([rank[rank < MOST], MOST + np.arange(len(REST)).repeat(m)])
     lines = np.concatenate([row[shown], np.tile(np.arange(m), len(REST))])
-    in_order = stable_order(lines * _SLOTS + slot)
-    worth = np.concatenate([points[shown], rest.reshape(-1)])[in_order]
-    units = _rounded(lines[in_order], worth, before, after)
+    worth = np.concatenate([points[shown], rest.reshape(-1)])
+    some = where_true(np.abs(worth) > _NOTHING)
+    in_order = some[stable_order(lines[some] * _SLOTS + slot[some])]
+    units = _rounded(lines[in_order], worth[in_order], before, after)
     told = where_true(units != 0)
     n = len(shown)
     texts: list[list[str]] = [[] for _ in range(m)]
@@ -107,19 +109,21 @@ def _rounded(row: Rows, points: Floats, before: Floats, after: Floats) -> Floats
     """Return points in units of the last decimal that is told, which add up to the difference of the rounded scores.
 
     Args:
-        row: of each reason, ascending; every row has one.
+        row: of each reason, ascending.
         points: of each reason.
         before: the score of each row.
         after: the score of each row.
     """
+    if not len(row):
+        return points
     first = run_starts(row)
-    place = np.arange(len(row))
-    # The last that is worth a unit takes the rounding of what is stored; if none is, the first does.
-    last = np.maximum.reduceat(np.where(np.abs(points) >= 1 / DECIMALS, place, first[row]), first)
+    last = np.append(first[1:], len(row)) - 1
+    before, after = before[row[first]], after[row[first]]
+    points[first] += after - before - np.add.reduceat(points, first)  # scores are told as 32-bit floats
     running = points.cumsum()
-    running += (before - (running[first] - points[first]))[row]
+    running += (before - (running[first] - points[first])).repeat(last - first + 1)
     bounds = np.rint(running * DECIMALS)
-    bounds[place >= last[row]] = np.rint(after * DECIMALS)[row][place >= last[row]]
+    bounds[last] = np.rint(after * DECIMALS)
     units: Floats = bounds.copy()
     units[1:] -= bounds[:-1]
     units[first] = bounds[first] - np.rint(before * DECIMALS)

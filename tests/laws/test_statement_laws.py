@@ -55,6 +55,7 @@ def test_reasons_add_up_to_the_change_and_changes_to_the_score(log, cuts, flush_
         before = 1.0
         for change in changes:
             assert change["before"] == before
+            assert all(abs(r["points"]) >= 1e-4 for r in change["causes"])
             before = change["after"]
             assert abs(sum(r["points"] for r in change["causes"]) - (change["after"] - change["before"])) < 1e-9
             assert all(r["kind"] not in ("formula", "unknown") for r in change["causes"])
