@@ -190,7 +190,10 @@ class Publisher:
         for p in sorted(self.app.owned | self._written_as.keys()) if forgotten else ():
             if self._erased.get(p) != forgotten.fingerprint:
                 is_unaware = self._written_as.get(p, forgotten.fingerprint) != forgotten.fingerprint
-                await writer.eraser.erase_changes(p, forgotten, is_unaware=is_unaware)
+                if await writer.eraser.erase_changes(p, forgotten, is_unaware=is_unaware):
+                    gone = [published.expired(name) for name in await writer.eraser.scores(forgotten)]
+                    if await writer.write(p, gone) == REBUILD:
+                        return  # and again when there are boards
                 self._erased[p] = forgotten.fingerprint
                 self._written_as.pop(p, None)
 
