@@ -193,8 +193,12 @@ class Publisher:
             for p in sorted(self.app.owned | self._written_as.keys())
             if forgotten and self._erased.get(p) != fingerprint
         }
-        if due:
-            await writer.eraser.erase_changes(due, forgotten)
+        if not due:
+            return
+        for p in await writer.eraser.erase_changes(due, forgotten):
+            gone = [published.expired(name) for name in await writer.eraser.scores(forgotten)]
+            if await writer.write(p, gone) == REBUILD:
+                return  # and again when there are boards
         for p in due:
             self._erased[p] = fingerprint
             self._written_as.pop(p, None)

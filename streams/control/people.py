@@ -23,7 +23,10 @@ def forget_account(settings: Settings, account: str) -> tuple[Forgetting, bool]:
         ConfigurationError: there is no control topic.
         DurabilityError: Kafka didn't take it.
     """
-    _check(account)
+    if not _is_id(account):
+        raise UsageError(
+            f"account is {account[:80]!r}; expected 1 to {MOST_ID_CHARS} characters without control characters, as in the events"
+        )
     is_new = bool(forget_accounts(settings, [account]))
     return read_control(settings).forgotten[forgetting.id_of(account)], is_new
 
@@ -49,21 +52,12 @@ def hide_account(settings: Settings, account: str, *, show: bool = False) -> boo
     """Have an account left out of all boards, or shown again; return whether that is a change.
 
     Raises:
-        UsageError: no account has such an id.
         ServiceUnavailable, ConfigurationError, DurabilityError: as `forget_account`.
     """
-    _check(account)
     if (account in read_control(settings).hidden) is not show:
         return False
     write(settings, "hide", account, None if show else hiding.encode(), hiding.encode)
     return True
-
-
-def _check(account: str) -> None:
-    if not _is_id(account):
-        raise UsageError(
-            f"account is {account[:80]!r}; expected 1 to {MOST_ID_CHARS} characters without control characters, as in the events"
-        )
 
 
 def _is_id(account: str) -> bool:

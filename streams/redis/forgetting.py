@@ -31,7 +31,7 @@ class Eraser:
     def __init__(self, settings: Settings, client: Any) -> None:
         self._prefix, self._partitions, self._client = settings.redis_prefix, settings.partitions, client
 
-    async def erase_changes(self, partitions: Mapping[int, bool], forgotten: Forgotten) -> None:
+    async def erase_changes(self, partitions: Mapping[int, bool], forgotten: Forgotten) -> list[int]:
         """Take them out of the change feeds of partitions, and out of why the scores of their entities moved.
 
         Args:
@@ -39,31 +39,46 @@ class Eraser:
                 if it wasn't done since the last of them was forgotten.
             forgotten: who.
 
+        Returns:
+            Partitions for which it was done before, and who calls wrote after that: scores of them may be there again.
+
         Raises:
             redis.RedisError: Redis is away; call again later.
         """
         done, fingerprint = f"{self._prefix}forgotten", forgotten.fingerprint
-        due = [p for p, must in partitions.items() if must or await self._client.hget(done, str(p)) != fingerprint.encode()]
+        was_done = [p for p in partitions if await self._client.hget(done, str(p)) == fingerprint.encode()]
+        due = [p for p, must in partitions.items() if must or p not in was_done]
         if not due:
-            return
+            return []
         for p in due:
             await self._erase(f"{self._prefix}changes:{p}", forgotten)
         await self._erase_reasons(due, forgotten)
         await self._client.hset(done, mapping={str(p): fingerprint for p in due})
+        return [p for p in due if p in was_done]
+
+    async def scores(self, forgotten: Forgotten) -> list[str]:
+        """Return the entities of them that have a score; looks at all keys."""
+        return [name.decode() async for _, name in self._named("score:", forgotten)]
 
     async def erase_alerts(self, forgotten: Forgotten) -> None:
         """Take them out of the alert feed, what webhooks didn't take, what is remembered of alerts, and the hidden accounts."""
         for stream in ("alerts", "alerts:undelivered"):
             await self._erase(self._prefix + stream, forgotten)
-        held = f"{self._prefix}alerts:held:"
-        async for key in self._keys(held):
-            if forgotten.has(key.removeprefix(held.encode()).partition(b":")[2]):
-                await self._client.delete(key)
+        async for key, _ in self._named("alerts:held:", forgotten):
+            await self._client.delete(key)
 
         hidden = f"{self._prefix}hidden"
         for account in await self._client.smembers(hidden):
             if forgotten.has_account(account.decode()):
                 await self._client.srem(hidden, account)
+
+    async def _named(self, kind: str, forgotten: Forgotten) -> AsyncIterator[tuple[bytes, bytes]]:
+        """Yield the keys of a kind whose name ends in an entity of them, and that; before it there may be a rule's id."""
+        prefix = self._prefix + kind
+        async for key in self._keys(prefix):
+            _, account, rest = key.removeprefix(prefix.encode()).partition(b"account:")
+            if account and forgotten.has(account + rest):
+                yield key, account + rest
 
     async def _erase_reasons(self, partitions: Collection[int], forgotten: Forgotten) -> None:
         """Look through the reasons of all entities of partitions: nobody knows in which of them somebody is named."""

@@ -11,6 +11,7 @@ import redis
 
 from streams import entities
 from streams.cli import main
+from streams.kafka.topics import create_topics
 from streams.redis.client import session
 from streams.settings import Settings
 from tests.scored import NOW_S, write
@@ -123,6 +124,7 @@ def test_why_tells_the_statements_newest_first(settings: Settings, client: redis
 def test_an_account_is_hidden_listed_and_shown_again(
     settings: Settings, client: redis.Redis, printed: Callable[..., str]
 ) -> None:
+    create_topics(settings)
     for account, reach in (("ann", 40.0), (ODD, 30.0), ("cem", 20.0)):
         write(settings, client, account, reach=reach)
     assert printed("hide", "--list") == "no account is hidden\n"
