@@ -58,9 +58,7 @@ def weigh(
     lo, hi = accounts.lo[distinct], accounts.hi[distinct]
     rows, _ = actors.find_or_add(lo, hi, accounts.names, distinct, partitions[at_part])
     actors.dirty[rows] = True
-    latest = np.zeros(len(rows))
-    np.maximum.at(latest, of, broker_s)
-    _meet(actors, rows, latest)
+    _meet(actors, rows, of, broker_s)
     own = entities.find(lo, hi, partitions[at_part])
     reach, standing = _own(entities, own, of, at, settings)
     log_since = np.array([actors.inputs(p).log_since for p in partitions.tolist()])[in_part]
@@ -85,14 +83,18 @@ def weigh(
     return factors
 
 
-def _meet(actors: ActorRows, rows: Rows, latest_s: Floats) -> None:
-    """Note that actors were seen at broker time `latest_s`."""
+def _meet(actors: ActorRows, rows: Rows, of: Rows, broker_s: Floats) -> None:
+    """Note that the actors of rows[of] were seen at broker times; of a backlog a batch may span days."""
     state = actors.rows[rows]
-    new = state["first_seen"] == 0
-    state["first_seen"][new] = latest_s[new]
-    day = (latest_s // DAY_S).astype(np.int32)
-    state["active_days"] += day > state["last_day"]
-    state["last_day"] = np.maximum(state["last_day"], day)
+    first_s = np.full(len(rows), np.inf)
+    np.minimum.at(first_s, of, broker_s)
+    state["first_seen"] = np.where(state["first_seen"] == 0, first_s, state["first_seen"])
+    day = (broker_s // DAY_S).astype(np.int32)
+    for today in sorted(set(day.tolist())):
+        seen = np.zeros(len(rows), dtype=bool)
+        seen[of[day == today]] = True
+        state["active_days"] += seen & (today > state["last_day"])
+        state["last_day"] = np.where(seen, np.maximum(state["last_day"], today), state["last_day"])
     actors.latest_day = max(actors.latest_day, int(day.max()))
     actors.rows[rows] = state
 

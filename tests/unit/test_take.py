@@ -36,10 +36,14 @@ class Partition:
         """Outcomes that happened."""
         return {name: n for name, n in self.actors.inputs().source("events").outcomes.items() if n}
 
-    def send(self, *events: dict[str, Any], broker_s: float = NOW_S) -> dict[int, Engagements]:
-        """Take events as one range; return the records for each partition."""
-        values = [json.dumps({"id": f"e{next(self._ids)}", "at": broker_s} | event).encode() for event in events]
-        offsets, stamps = [*range(self._offset, self._offset + len(values))], [int(broker_s * 1000)] * len(values)
+    def send(self, *events: dict[str, Any], broker_s: float | list[float] = NOW_S) -> dict[int, Engagements]:
+        """Take events as one range, which the broker took at one time or at a time each; return the records for each partition."""
+        taken_s = broker_s if isinstance(broker_s, list) else [broker_s] * len(events)
+        values = [
+            json.dumps({"id": f"e{next(self._ids)}", "at": at_s} | event).encode()
+            for event, at_s in zip(events, taken_s, strict=True)
+        ]
+        offsets, stamps = [*range(self._offset, self._offset + len(values))], [int(at_s * 1000) for at_s in taken_s]
         self._offset += len(values)
         content = Range("events", 0, offsets, stamps, [None] * len(values), [*values], offsets[0])
         taken = take([content], self.actors, self.entities, self.settings)
@@ -97,6 +101,18 @@ def test_trust_grows_with_the_age_that_is_told(old_log):
 
 def test_an_age_that_is_told_is_believed_in_a_young_log_too():
     assert near(0.1) == Partition().factors(event("fresh", "ben", actor_since=NOW_S))[0]["trust"]
+
+
+def test_days_are_counted_however_events_are_cut_into_batches():
+    at_once, one_by_one = Partition(), Partition()
+    taken_s = [NOW_S + days * DAY_S for days in (0, 1, 1.5, 4)]
+    at_once.send(*[event("ann", "ben") for _ in taken_s], event("cem", "ben"), broker_s=[*taken_s, NOW_S + 2 * DAY_S])
+    for at_s in taken_s:
+        one_by_one.send(event("ann", "ben"), broker_s=at_s)
+    columns = ["first_seen", "last_day", "active_days"]
+    ann, again = (partition.actors.rows[columns][0] for partition in (at_once, one_by_one))
+    assert ann == again
+    assert ann["active_days"] == 3
 
 
 def test_trust_grows_with_days_on_which_the_actor_was_active(old_log):
