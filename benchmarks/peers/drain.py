@@ -57,7 +57,8 @@ def measure(stage: Stage, system: System, events: int, workers: int) -> Figures:
         (begun_s, first), (ended_s, last) = _watched(stage, system, topic, running)
         running.check_metered()
         stage.wait_right(system, topic.expected, running)
-    if begun_s == ended_s:  # a short log may be there at one look
+    has_warmed_up = begun_s < ended_s  # a short log may be there at one look: then the start counts, too
+    if not has_warmed_up:
         begun_s, first = started_s, 0
     done, seconds = last - first, ended_s - begun_s
     return {
@@ -67,6 +68,7 @@ def measure(stage: Stage, system: System, events: int, workers: int) -> Figures:
         "log": topic.log.source,
         "events": last,
         "seconds": seconds,
+        "has_warmed_up": has_warmed_up,
         "events_per_second": done / seconds,
         "cpu_s_per_million": running.cpu_s(begun_s, ended_s) / done * 1e6,
         "broker_cpu_s_per_million": running.meter.cpu_s("broker", begun_s, ended_s) / done * 1e6,
@@ -105,7 +107,7 @@ def enough(stage: Stage, system: System, workers: int, events: int, busy_s: floa
     """
     while events < LOGS_EVENTS[-1]:
         found = measure(stage, system, events, workers)
-        if found["seconds"] >= busy_s:
+        if found["has_warmed_up"] and found["seconds"] >= busy_s:
             return events, found
         wanted = found["events_per_second"] * busy_s / (1 - WARM_UP_RATIO)
         longer = [n for n in LOGS_EVENTS if n > events]
