@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -59,6 +61,29 @@ def test_a_board_is_there_within_twenty_seconds() -> None:
             if line.split()[:1] == ["1"]:  # the first place
                 break
         assert time.monotonic() - begun < 20
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_its_page_has_the_campaign_that_fills_and_the_alerts_that_the_terminal_shows() -> None:
+    process = start()
+    try:
+        assert process.stdout
+        assert process.stderr
+        (page,) = re.findall(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
+        said = next(line for line in process.stdout if re.match(r"alert +\d\d:\d\d:\d\d ", line))
+        with urlopen(f"{page}/api/v1/alerts") as answer:
+            alerts = json.load(answer)["alerts"]
+        assert said.split()[2] in {alert["entity"].removeprefix("account:") for alert in alerts}
+        assert {alert["rule"] for alert in alerts} <= {"jump", "first-three"}
+        filled = next(line for line in process.stdout if re.match(r"campaign +launch .* [1-9][\d,]* of 20,000", line))
+        with urlopen(f"{page}/api/v1/campaigns") as answer:
+            (campaign,) = json.load(answer)["campaigns"]
+        (shown,) = re.findall(r"([\d,]+) of", filled)
+        assert campaign["progress"]["value"] >= int(shown.replace(",", ""))
+        assert campaign["definition"]["tags"] == ["ai"]
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
