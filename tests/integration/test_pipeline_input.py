@@ -234,7 +234,7 @@ def test_odd_ids_come_out_as_they_went_in(
     for p in range(4):
         for _, fields in running.client.xrange(f"{settings.redis_prefix}changes:{p}"):
             change = json.loads(fields[b"json"])
-            changes.setdefault(change["entity"], set()).update(cause["actor"] for cause in change["causes"])
+            changes.setdefault(change["entity"], set()).update(cause["actor"] for cause in change["causes"] if "actor" in cause)
     expected = dict(zip(ODD, ODD[1:] + ODD[:1], strict=True))
     assert {author: {actor} for author, actor in expected.items()} == {a: changes.get(entities.account(a), set()) for a in ODD}
 
@@ -253,6 +253,37 @@ def test_tags_give_topic_boards_up_to_the_most_that_are_scored(running: Deployme
         assert running.client.zscore(f"{prefix}board:topics:trending", tag) is not None
     assert hash_of(running, "topic:six") == {}
     assert counts_of(running, "tagged") == (0, 1, 1, 0)
+
+
+def test_the_reasons_of_each_change_add_up_to_it(
+    running: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = running.settings
+    for turn in range(2):
+        fans = [event("explained", f"fan{i}", kind) for i in range(20 * turn, 20 * turn + 20) for kind in ("like", "share")]
+        sent = Sent(running, [record(event("explained", "explained", "tweet")), *map(record, fans)])
+        assert sent.outcomes == {"applied": 41}
+    for name, value in settings.to_environ().items():
+        monkeypatch.setenv(name, value)
+    assert main(["why", "explained", "--json"]) == 0
+    statements = json.loads(capsys.readouterr().out)
+    assert len(statements) >= 2
+    score = 1.0
+    for statement in reversed(statements):
+        assert statement["before"] == score
+        score = statement["after"]
+        assert abs(sum(cause["points"] for cause in statement["causes"]) - (score - statement["before"])) < 1e-9
+    kinds = {cause["kind"] for statement in statements for cause in statement["causes"]}
+    assert {"share", "others", "posts"} <= kinds <= {"like", "share", "others", "posts", "sampling", "decay"}
+    assert statements[-1]["causes"][0]["actor"].startswith("fan")
+    told = [
+        json.loads(fields[b"json"])
+        for p in range(settings.partitions)
+        for _, fields in running.client.xrange(f"{settings.redis_prefix}changes:{p}")
+    ]
+    for change in told:
+        assert abs(sum(cause["points"] for cause in change["causes"]) - (change["after"] - change["before"])) < 1e-9
+    assert [c["causes"] for c in told if c["entity"] == "account:explained"] == [s["causes"] for s in reversed(statements)]
 
 
 def test_self_engagement_counts_nothing_and_a_tweet_is_a_post(running: Deployment) -> None:
