@@ -37,7 +37,7 @@ class Partition:
         return {name: n for name, n in self.actors.inputs().source("events").outcomes.items() if n}
 
     def send(self, *events: dict[str, Any], broker_s: float | list[float] = NOW_S) -> dict[int, Engagements]:
-        """Take events as one range, which the broker took at one time or at a time each; return the records for each partition."""
+        """Take events as one range, which the broker took at one time or at one each; return the records for each partition."""
         taken_s = broker_s if isinstance(broker_s, list) else [broker_s] * len(events)
         values = [
             json.dumps({"id": f"e{next(self._ids)}", "at": at_s} | event).encode()
