@@ -88,7 +88,7 @@ class Scorer:
             states = {p: self.app.entities.partition(p) for p in partitions}
             fold_waiting(states.values())
             table.forget(self.app.control.forgotten)
-            self._walk.step(states, now_s)
+            self._walk.step(self.app.owned, now_s)
             buried = self._buried(partitions)
             markers = {p: table.log(p).copy() for p in partitions}
             pieces = flush_pieces(table, list(partitions))

@@ -7,8 +7,6 @@ knows nobody, it is written again in any case. Sets and sketches keep a hash of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from streams.columns.grouping import where_true
@@ -30,23 +28,23 @@ class Walk:
 
     def __init__(self, table: EntityRows) -> None:
         self._table = table
-        self._done_for, self._done_of = NOBODY, dict[int, object]()
-        self._walking: tuple[Forgotten, dict[int, object]] | None = None
+        self._done_for, self._done_of = NOBODY, set[int]()
+        self._walking: tuple[Forgotten, set[int]] | None = None
         self._next, self._began_s = 0, float("-inf")
 
-    def step(self, states: Mapping[int, object], now_s: float) -> None:
+    def step(self, owned: set[int], now_s: float) -> None:
         """Look at the next slice, if there is anything to look for.
 
         Args:
-            states: of the partitions owned; another object for one is another life of it.
+            owned: partitions; another object is another assignment, which may have brought what somebody else wrote meanwhile.
             now_s: any steady clock, s.
         """
         table = self._table
         if self._walking is None:
-            is_done = self._done_for is table.forgotten and all(self._done_of.get(p) is s for p, s in states.items())
-            if not table.forgotten or is_done or now_s - self._began_s < INTERVAL_S:
+            is_done = self._done_for is table.forgotten and self._done_of is owned
+            if not table.forgotten or not owned or is_done or now_s - self._began_s < INTERVAL_S:
                 return
-            self._walking, self._next, self._began_s = (table.forgotten, dict(states)), 0, now_s
+            self._walking, self._next, self._began_s = (table.forgotten, owned), 0, now_s
         rows = self._next + where_true(table.used[self._next : self._next + SLICE])
         look(table, rows)
         self._next += SLICE

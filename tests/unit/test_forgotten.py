@@ -122,7 +122,7 @@ def test_rows_of_somebody_forgotten_go_and_do_not_come_again() -> None:
     events = [like("bob", ODD, tags=["x"]), like("bob", "cem", tags=["x"])]
     records = [record for _, record in taken(*events).engagements]
     fold(table, records, [0])
-    states: dict[int, object] = {0: object()}
+    states = {0}
     walk = Walk(table)
     walk.step(states, 0.0)
     assert table.doomed([0]) == {}
@@ -142,22 +142,23 @@ def test_rows_of_somebody_forgotten_go_and_do_not_come_again() -> None:
 def test_a_walk_begins_again_for_a_partition_that_comes_and_not_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
     monkeypatch.setattr(walking, "look", lambda _, rows: looked_at.append(len(rows)))
-    table, state = EntityRows(SETTINGS), object()
+    table, owned = EntityRows(SETTINGS), {0}
     fold(table, [record for _, record in taken(like("bob", "cem")).engagements], [0])
     walk = Walk(table)
     for now_s in (0.0, 100.0):
-        walk.step({0: state}, now_s)
+        walk.step(owned, now_s)
     assert looked_at == []  # nobody is forgotten
     table.forget(forgotten(ODD))
     for now_s in (200.0, 300.0):
-        walk.step({0: state}, now_s)
+        walk.step(owned, now_s)
     assert looked_at == [1]
-    walk.step({0: state, 1: object()}, 300.0)
+    owned = {0}  # assigned again
+    walk.step(owned, 300.0)
     assert looked_at == [1, 1]
     table.forget(forgotten(ODD, "bob"))
-    walk.step({0: state}, 300.0 + INTERVAL_S / 2)
+    walk.step(owned, 300.0 + INTERVAL_S / 2)
     assert looked_at == [1, 1]
-    walk.step({0: state}, 300.0 + INTERVAL_S)
+    walk.step(owned, 300.0 + INTERVAL_S)
     assert looked_at == [1, 1, 1]
 
 
@@ -172,7 +173,7 @@ def test_no_flush_names_somebody_forgotten_and_what_named_them_is_written_again(
     assert any(ODD.encode() in score for _, score in before.values())
     assert _flushed(table)[0] == []
     table.forget(forgotten(ODD))
-    Walk(table).step({0: object()}, 0.0)
+    Walk(table).step({0}, 0.0)
     assert sorted(_flushed_keys(table)) == [b"account:big", b"account:bob"]
 
 
@@ -196,10 +197,18 @@ def test_a_pending_cause_goes_with_its_row_written_again() -> None:
     (row,) = _flushed(table)[1]
     assert entities.account(ODD).encode() in row
     table.forget(forgotten(ODD))
-    Walk(table).step({0: object()}, 0.0)
+    Walk(table).step({0}, 0.0)
     (row,) = _flushed(table)[1]
     assert entities.account(ODD).encode() not in row
     assert b"account:ann" in row
+
+
+def test_who_took_an_engagement_back_is_no_cause_any_more() -> None:
+    table = EntityRows(SETTINGS)
+    events = [like("ann", "bob"), like(ODD, "bob"), like(ODD, "bob", id="e1", undo=True)]
+    fold(table, [record for _, record in taken(*events).engagements], [0])
+    change = orjson.loads(take_flush(table).scores[0].encode())["change"]
+    assert [cause["actor"] for cause in change["causes"]] == ["ann"]
 
 
 def test_a_board_forgets_a_member_without_a_word() -> None:
