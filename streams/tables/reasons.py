@@ -27,19 +27,22 @@ DECIMALS = 10_000  # scores and points are told in units of a ten-thousandth
 Reason = dict[str, Any]
 
 
-def combined(older: str, newer: str, gap: float = 0.0) -> str:
+def combined(older: str, newer: str, moved: float) -> str:
     """Return the reasons of two changes, JSON arrays, as those of one.
 
     Args:
         older: of the first change.
         newer: of the one after it.
-        gap: points between what the first led to and what the second began with.
+        moved: by both together, points. What the reasons don't add up to is unknown: what happened between the two, and what an
+            earlier release, whose reasons are only the largest, didn't tell.
 
-    >>> combined('[{"kind":"decay","points":-0.25}]', '[{"kind":"decay","points":-0.5}]')
+    >>> combined('[{"kind":"decay","points":-0.25}]', '[{"kind":"decay","points":-0.5}]', -0.75)
     '[{"kind":"decay","points":-0.75}]'
     """
     found: dict[tuple[str, str], Reason] = {}
-    for reason in (*orjson.loads(older), *orjson.loads(newer), {"kind": "unknown", "points": gap}):
+    reasons = [*orjson.loads(older), *orjson.loads(newer)]
+    missing = round(moved * DECIMALS) - sum(round(reason["points"] * DECIMALS) for reason in reasons)
+    for reason in (*reasons, {"kind": "unknown", "points": missing / DECIMALS}):
         _add(found, reason)
     named = sorted((r for r in found.values() if "actor" in r), key=lambda r: -r["points"])
     for reason in named[MOST:]:

@@ -113,5 +113,5 @@ def merged(older: ScoreRecord, newer: ScoreRecord) -> ScoreRecord:
     if newer.change is None or newer.version == older.version:
         return newer._replace(change=older.change)
     first, second = older.change, newer.change
-    causes = combined(first.causes, second.causes, float(second.before) - float(first.after))
+    causes = combined(first.causes, second.causes, float(second.after) - float(first.before))
     return newer._replace(change=second._replace(before=first.before, causes=causes, surge=second.surge or first.surge))
