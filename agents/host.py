@@ -87,6 +87,7 @@ class Host(Protocol):
     counters: Counters
     durable: DurableOffsets
     owned: set[int]
+    owned_since_s: float
     handing_over: bool
     has_work: asyncio.Event
     turns: Turns

@@ -50,6 +50,7 @@ class Ownership:
         self.settings, self.clock = settings, clock
         self.durable = DurableOffsets()
         self.owned: set[int] = set()
+        self.owned_since_s = float("-inf")  # when the last assignment was recovered, epoch s
         self.has_work = asyncio.Event()  # for intake: something was fetched, or may be taken now
         self.handing_over = False
         self.turns = Turns(clock)
@@ -129,7 +130,7 @@ class Ownership:
         self.durable.drop([tp for tp in self.durable if tp not in assigned])
         owned = owned_partitions(assigned, self.settings)
         self._check_formula(owned)
-        self.owned = owned
+        self.owned, self.owned_since_s = owned, self.clock.time()
         self.recovered = True
         self.has_work.set()
         _log.info("ready: partitions %s of %d", sorted(self.owned), self.settings.partitions)

@@ -54,6 +54,7 @@ class Publisher:
         # By partition, as fingerprints: who is out of its change feed, and who was known to be forgotten at a first write since.
         self._erased: dict[int, str] = {}
         self._written_as: dict[int, str] = {}
+        self._informed_of = float("-inf")  # the assignment, by when it was, up to which the control topic is known
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
@@ -62,9 +63,16 @@ class Publisher:
         if content.start > expected:
             self.app.consumer.rewind(TP(content.topic, content.partition), expected)
             return
+        forgotten, naming = self.app.control.forgotten, list[bytes]()
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
             if offset >= pending.next_offset:
-                self._put(content.partition, pending, key or b"", offset, decode(value) if value else None)
+                record = decode(value) if value else None
+                self._put(content.partition, pending, key or b"", offset, record)
+                if record is not None and forgotten.named_out(record) is not record:
+                    naming.append(key or b"")
+        if naming and self.app.holds(content.partition):
+            # A worker that lost the partition may have written it behind ours; compaction would keep it until the entity moves.
+            self.app.entities.partition(content.partition).write_again(naming)
         pending.next_offset = max(pending.next_offset, content.offsets[-1] + 1)
         self._work.set()
 
@@ -110,6 +118,8 @@ class Publisher:
 
     async def _step(self, writer: Writer) -> None:
         self._work.clear()
+        if self.app.control.state.complete_until_s >= self.app.owned_since_s:
+            self._informed_of = self.app.owned_since_s  # for as long as it lasts, also when the clock is set back
         if self.app.redis_is_outdated:
             await writer.outdate()
             self.app.redis_is_outdated = False
@@ -142,6 +152,8 @@ class Publisher:
         if not pending.records:
             self._may_commit(partition, pending.written)  # written while the partition was handed over, and is owned again
             return LIVE
+        if not self._is_informed:
+            return LIVE
         upto = pending.next_offset
         self._written_as.setdefault(partition, self.app.control.forgotten.fingerprint)
         records, done, outcome = pending.take(), 0, LIVE
@@ -165,6 +177,14 @@ class Publisher:
             pending.written = upto
             self._may_commit(partition, upto)
         return outcome
+
+    @property
+    def _is_informed(self) -> bool:
+        """Whether this worker knows of everybody whom the one before it may have taken out of Redis.
+
+        Else it would write them again, and tell once more of changes whose versions went with their hashes.
+        """
+        return self._informed_of == self.app.owned_since_s
 
     def _named_out(
         self, partition: int, records: list[tuple[bytes, int, ScoreRecord | None]]
@@ -210,6 +230,8 @@ class Publisher:
 
     async def _rebuild(self, writer: Writer) -> None:
         """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
+        if not self._is_informed:
+            return
         await writer.join_rebuild()
         token = writer.token
         if token not in (LIVE, self._counted_rebuild):  # one takes several calls where other workers take part

@@ -68,7 +68,7 @@ def _add(found: dict[tuple[str, str], Reason], reason: Reason) -> None:
     held["points"] = (round(held["points"] * DECIMALS) + round(reason["points"] * DECIMALS)) / DECIMALS
     if "count" not in reason:
         return
-    before, more = held["count"], reason["count"]
+    before, more = held.get("count", 0), reason["count"]  # posts that were only worth more or less have none
     held["count"] = before + more
     if "counted" in held or "counted" in reason:
         a, b = held.get("counted", 1.0), reason.get("counted", 1.0)

@@ -89,7 +89,10 @@ class EntityState:
         """Apply records that another worker wrote between ours, and have all their rows written again."""
         self.load(keys, values)
         self.people.write_again(key for key in keys if key.startswith(PEOPLE_KEY))
-        names = [key for key in dict.fromkeys(keys) if not key.startswith(b"\x00")]
+        self.write_again([key for key in dict.fromkeys(keys) if not key.startswith(b"\x00")])
+
+    def write_again(self, names: Sequence[bytes]) -> None:
+        """Have the rows of entities and their scores written again, as far as there are rows."""
         found = self.table.find(*hash_names(names), self.partition)
         self.table.dirty[found[found >= 0]] = True
 

@@ -38,6 +38,8 @@ _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 _CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
 _FORGETS = (*_BUSY, ("forgets", ((0.3, "p1"), (0.7, "p2"))))
+_SLOW_ZOMBIES_FORGET = (*_SLOW_ZOMBIES, ("forgets", ((0.0, "p1"), (0.2, "p2"))))
+_UNKNOWING = (*_ZOMBIES, ("forgets", ((0.9, "p1"), (1.2, "p2"))), ("control_s", 0.4), ("leaves_s", (1.6, 2.0)))
 _UNHEARD = (*_CAMPAIGNS, ("control_stalls", ((0.2, 1.2),)))
 
 MUTATIONS = [
@@ -168,6 +170,14 @@ MUTATIONS = [
     Mutation(
         "changes go on to name somebody forgotten", "agents.publisher:Publisher._named_out",
         "record and forgotten.named_out(record)", "record", plan=_FORGETS,
+    ),
+    Mutation(
+        "what a worker that lost the partition wrote late goes on to name somebody forgotten", "agents.publisher:Publisher.take",
+        "if naming and ", "if False and ", plan=_SLOW_ZOMBIES_FORGET,
+    ),
+    Mutation(
+        "a new owner publishes before it knows who is forgotten", "agents.publisher:Publisher._step",
+        "if self.app.control.state.complete_until_s >= self.app.owned_since_s:", "if True:", plan=_UNKNOWING,
     ),
     Mutation(
         "rows go before their scores", "agents.scorer:Scorer._send_part",
