@@ -230,8 +230,6 @@ class Publisher:
 
     async def _rebuild(self, writer: Writer) -> None:
         """Write all that the owned partitions hold beside the boards that readers see, then have them change places."""
-        if not self._is_informed:
-            return
         await writer.join_rebuild()
         token = writer.token
         if token not in (LIVE, self._counted_rebuild):  # one takes several calls where other workers take part

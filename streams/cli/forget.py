@@ -29,7 +29,7 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Export, forget, or both."""
     if args.export is not None:
-        _export(settings, args.account, args.export)
+        _export(settings, args)
         if not args.yes:
             return 0
     elif not args.yes:
@@ -57,15 +57,16 @@ def _confirm(account: str) -> None:
         raise UsageError("forget: nothing was changed")
 
 
-def _export(settings: Settings, account: str, path: str) -> None:
+def _export(settings: Settings, args: argparse.Namespace) -> None:
     import orjson
 
-    from streams.cli.output import console, print_json
+    from streams.cli.output import console, print_json, printable
     from streams.cli.progress import bar
     from streams.persons.held import held_in_kafka
     from streams.persons.shown import held_in_redis
     from streams.redis.client import session
 
+    account, path = args.account, args.export
     with session(settings) as client, bar("reading") as show:
         held = {"account": account, "redis": held_in_redis(settings, client, account)}
         held["kafka"] = held_in_kafka(settings, account, show)
@@ -78,4 +79,4 @@ def _export(settings: Settings, account: str, path: str) -> None:
             file.write(orjson.dumps(held, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     except OSError as e:
         raise ConfigurationError(f"can't write {path!r}: {e.strerror}; expected a new file in a folder that is there") from e
-    console(to_stderr=True).print(f"what is held of it is in {path}", soft_wrap=True)
+    console(to_stderr=args.json).print(f"what is held of {printable(account)} is in {path}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What Redis holds of an account: scores in every scope with their charts, changes and alerts, its own and those that name it."""
+"""What Redis holds of an account: scores in every scope with charts and reasons, changes and alerts, its own and those that name it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def held_in_redis(settings: Settings, client: redis.Redis, account: str) -> dict
     ]
     return {
         "scores": {n: {k.decode(): v.decode() for k, v in reading.hgetall(f"{prefix}score:{n}").items()} for n in sorted(names)},
-        "history": {n: list(map(orjson.loads, reading.lrange(f"{prefix}history:{n}", 0, -1))) for n in sorted(names)},
+        **{
+            kind: {n: list(map(orjson.loads, reading.lrange(f"{prefix}{kind}:{n}", 0, -1))) for n in sorted(names)}
+            for kind in ("history", "why")
+        },
         "changes": [e for p in range(settings.partitions) for e in _entries(reading, f"{prefix}changes:{p}", account, name)],
         "alerts": list(_entries(reading, f"{prefix}alerts", account, name)),
         "undelivered_alerts": list(_entries(reading, f"{prefix}alerts:undelivered", account, name)),

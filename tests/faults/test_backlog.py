@@ -11,7 +11,7 @@ from load import like, send
 
 from streams.settings import Settings
 
-EVENTS, ACCOUNTS = 200_000, 5_000
+EVENTS, ACCOUNTS = 500_000, 5_000
 
 
 @pytest.mark.parametrize("partitions", [1, 4])

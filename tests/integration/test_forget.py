@@ -173,6 +173,7 @@ def test_an_export_has_all_that_is_held_and_forgets_nothing(settings: Settings, 
         assert set(redis["scores"]) == set(kafka["rows"]) == set(kafka["published"]) == {name, f"{name}@topic:ai"}
         assert redis["scores"][name]["shares"] == str(kafka["rows"][name]["shares"]) == "12"
         assert redis["history"][name]
+        assert redis["why"][name]
         assert {change["entity"] for change in redis["changes"]} >= {name, "account:bob"}
         assert [e["event"]["id"] for e in kafka["events"] if e["event"]["kind"] == "tweet"] == ["post"]
         assert len(kafka["events"]) == 17  # with the one that was refused
@@ -190,7 +191,7 @@ def test_an_export_has_all_that_is_held_and_forgets_nothing(settings: Settings, 
         assert main(["forget", "--export", str(path), "--", RITA]) == 78  # it is there
         wait_until_gone(running)
         after = run("forget", "--export", "-", "--", RITA)
-        assert after["redis"] == {"scores": {}, "history": {}, "changes": [], "alerts": [], "undelivered_alerts": []}
+        assert after["redis"] == {"scores": {}, "history": {}, "why": {}, "changes": [], "alerts": [], "undelivered_alerts": []}
         assert (after["kafka"]["rows"], after["kafka"]["published"], after["kafka"]["actor"]) == ({}, {}, None)
 
 

@@ -224,7 +224,7 @@ def test_the_example_that_follows_changes_tells_of_jumps(place: Place) -> None:
 def test_the_example_of_a_change_has_the_fields_of_one(place: Place) -> None:
     (block,) = readme.blocks("json")
     example = json.loads(block)
-    kinds = {kind.strip("` ") for row in readme.table("`kind`") for kind in row[0].split(",")}
+    kinds = {kind.strip("` ") for row in readme.table("Reason, its `kind`") for kind in row[0].split(",")}
     with redis.Redis.from_url(place.settings.redis) as client:
         entries = [entry for p in range(8) for entry in client.xrange(f"cs:changes:{p}", count=50)]
     for _, fields in entries:

@@ -95,7 +95,9 @@ async def test_every_answer_is_as_it_is_described(settings: Settings, filler: re
     definitions: dict[Any, Any] = {"launch": json.dumps(wanted), "quiet": json.dumps({"tags": ["x"]})}
     filler.hset(f"{prefix}campaigns", mapping=definitions)
     filler.lpush(f"{prefix}history:account:ann", f"[{NOW_S - 60},20.5]", f"[{NOW_S},25.25]")
-    filler.lpush(f"{prefix}why:account:ann", json.dumps({"at": NOW_S, "before": 20.5, "after": 25.25}))
+    statement: dict[str, Any] = {"at": NOW_S, "ver": 7, "before": 20.5, "after": 25.25}
+    statement["causes"] = [{"kind": "like", "actor": "bob", "points": 5.0, "count": 3}, {"kind": "decay", "points": -0.25}]
+    filler.lpush(f"{prefix}why:account:ann", json.dumps(statement))
     alert(settings, filler, 1, 2)
     top = await ask(client, "top", "Top")
     assert [(p["rank"], p["id"], p["entity"]) for p in top["places"]] == [(1, "ann", "account:ann"), (2, "bob", "account:bob")]

@@ -119,7 +119,7 @@ MUTATIONS = [
     Mutation(
         "intake chooses a round before the gate", "agents.intake:Intake._take",
         "        previous = self._round\n", "        previous, batch = self._round, self.fetched.round()\n",
-        also=("            batch = self.fetched.round()\n", ""), plan=_SLOW_ZOMBIES,
+        also=("            batch = self.fetched.round()\n", ""), plan=_SLOW_ZOMBIES, within=1000,
     ),
     Mutation(
         "intake sends a round before the last is acknowledged", "agents.intake:Intake._send",

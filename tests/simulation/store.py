@@ -114,7 +114,7 @@ class Store:
     def _xdel(self, key: str, *entries: bytes) -> int:
         gone = {int(entry.partition(b"-")[0]) for entry in entries}
         # The numbers stay: a stream takes none that isn't above the last one it had.
-        self.data[key] = [(number, None if number in gone else value) for number, value in self.data[key]]
+        self.data[key] = [(number, None if number in gone else value) for number, value in self.data.get(key, [])]
         return len(gone)
 
     def _sadd(self, key: str, *members: Any) -> int:
