@@ -1,4 +1,4 @@
-"""What Redis holds of an account: scores in every scope with charts and reasons, changes and alerts, its own and those that name it."""
+"""What Redis holds of an account: scores in every scope, charts, reasons, changes and alerts, its own and those that name it."""
 
 from __future__ import annotations
 
