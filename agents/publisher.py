@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 import redis
 from faust.types import TP
 from numpy.typing import NDArray
 
 from agents.alerter import Alerter
+from agents.definitions import Definitions
+from agents.discretion import Discretion
 from agents.host import Host
 from agents.intake import Intake
 from agents.pending import Pending, entries
@@ -35,7 +36,6 @@ _log = logging.getLogger("cloutstream")
 NOTE_INTERVAL_S = 0.25
 LONGEST_PAUSE_S = 2.0
 LATENCY_WINDOW_S = 10.0
-TELL_INTERVAL_S = 10.0
 SLICE = 5000  # entities: 15 ms to make their entries, a tenth of a second of the server's time
 
 
@@ -49,12 +49,8 @@ class Publisher:
         self._latency_s: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=1000)  # when written, how late each was
         self._noted_at = 0.0
         self._counted_rebuild = ""
-        self._told_revision, self._told_at_s = 0, 0.0  # of the control topic: what of it Redis was told, and when
-        self._told_hidden: frozenset[str] = frozenset()
-        # By partition, as fingerprints: who is out of its change feed, and who was known to be forgotten at a first write since.
-        self._erased: dict[int, str] = {}
-        self._written_as: dict[int, str] = {}
-        self._informed_of = float("-inf")  # the assignment, by when it was, up to which the control topic is known
+        self._definitions = Definitions(app)
+        self._discretion = Discretion(app, scorer)
 
     def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
@@ -63,16 +59,11 @@ class Publisher:
         if content.start > expected:
             self.app.consumer.rewind(TP(content.topic, content.partition), expected)
             return
-        forgotten, naming = self.app.control.forgotten, list[bytes]()
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
             if offset >= pending.next_offset:
                 record = decode(value) if value else None
                 self._put(content.partition, pending, key or b"", offset, record)
-                if record is not None and forgotten.named_out(record) is not record:
-                    naming.append(key or b"")
-        if naming and self.app.holds(content.partition):
-            # A worker that lost the partition may have written it behind ours; compaction would keep it until the entity moves.
-            self.app.entities.partition(content.partition).write_again(naming)
+                self._discretion.have_written_again(content.partition, key or b"", record)
         pending.next_offset = max(pending.next_offset, content.offsets[-1] + 1)
         self._work.set()
 
@@ -118,14 +109,13 @@ class Publisher:
 
     async def _step(self, writer: Writer) -> None:
         self._work.clear()
-        if self.app.control.state.complete_until_s >= self.app.owned_since_s:
-            self._informed_of = self.app.owned_since_s  # for as long as it lasts, also when the clock is set back
+        self._discretion.look()
         if self.app.redis_is_outdated:
             await writer.outdate()
             self.app.redis_is_outdated = False
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
-            self._erased.pop(p, None)
+            self._discretion.let_go(p)
             self._alerter.forget(p)
         # Side by side: while Redis works for one partition the next one's entries are made.
         outcomes = await asyncio.gather(*(self._write(writer, p) for p in sorted(self.app.owned)), return_exceptions=True)
@@ -134,7 +124,7 @@ class Publisher:
                 raise outcome
         if REBUILD in outcomes:
             await self._rebuild(writer)
-        await self._erase(writer)
+        await self._discretion.erase(writer)
         if self.app.clock.monotonic() - self._noted_at > NOTE_INTERVAL_S:
             self._noted_at = self.app.clock.monotonic()
             await self._note(writer)
@@ -152,16 +142,15 @@ class Publisher:
         if not pending.records:
             self._may_commit(partition, pending.written)  # written while the partition was handed over, and is owned again
             return LIVE
-        if not self._is_informed:
+        if not self._discretion.may_write(partition):
             return LIVE
         upto = pending.next_offset
-        self._written_as.setdefault(partition, self.app.control.forgotten.fingerprint)
         records, done, outcome = pending.take(), 0, LIVE
         try:
             while done < len(records) and outcome != REBUILD:
                 part = records[done : done + SLICE]
                 async with self.app.turns:
-                    items, times = entries(self._named_out(partition, part), self.app.clock.time())
+                    items, times = entries(self._discretion.named_out(partition, part), self.app.clock.time())
                 outcome = await writer.write(partition, items)
                 if outcome != REBUILD:
                     done += len(part)
@@ -177,51 +166,6 @@ class Publisher:
             pending.written = upto
             self._may_commit(partition, upto)
         return outcome
-
-    @property
-    def _is_informed(self) -> bool:
-        """Whether this worker knows of everybody whom the one before it may have taken out of Redis.
-
-        Else it would write them again, and tell once more of changes whose versions went with their hashes.
-        """
-        return self._informed_of == self.app.owned_since_s
-
-    def _named_out(
-        self, partition: int, records: list[tuple[bytes, int, ScoreRecord | None]]
-    ) -> list[tuple[bytes, int, ScoreRecord | None]]:
-        """Return records that name nobody forgotten; the score of somebody who is, is no more."""
-        forgotten = self.app.control.forgotten
-        if not forgotten:
-            return records
-        kept: list[tuple[bytes, int, ScoreRecord | None]] = []
-        for key, offset, record in records:
-            if record is not None and forgotten.has(key):
-                self._scorer.bury(partition, key)
-                record = None
-            kept.append((key, offset, record and forgotten.named_out(record)))
-        return kept
-
-    async def _erase(self, writer: Writer) -> None:
-        """Take who is forgotten out of the change feeds and the reasons.
-
-        Also of partitions that are another worker's by now: this one may have written after that had looked through them.
-        """
-        forgotten = self.app.control.forgotten
-        fingerprint = forgotten.fingerprint
-        due = {
-            p: self._written_as.get(p, fingerprint) != fingerprint
-            for p in sorted(self.app.owned | self._written_as.keys())
-            if forgotten and self._erased.get(p) != fingerprint
-        }
-        if not due:
-            return
-        for p in await writer.eraser.erase_changes(due, forgotten):
-            gone = [published.expired(name) for name in await writer.eraser.scores(forgotten)]
-            if await writer.write(p, gone) == REBUILD:
-                return  # and again when there are boards
-        for p in due:
-            self._erased[p] = fingerprint
-            self._written_as.pop(p, None)
 
     def _may_commit(self, partition: int, upto: int) -> None:
         """Allow the commit of what is written, as far as its alerts are, too."""
@@ -251,7 +195,7 @@ class Publisher:
                 await writer.people(self.app.entities.partition(p).people.counts())
                 await writer.rebuilt(p)
                 pending.rebuilt = token
-        await self._tell_definitions(writer)
+        await self._definitions.tell(writer)
         await writer.finish(f"{self.app.clock.time():.3f}")
 
     async def _note(self, writer: Writer) -> None:
@@ -276,22 +220,10 @@ class Publisher:
                 pending.told_people = people
         if watermark:
             await writer.clock(watermark)
-        is_due = self.app.clock.monotonic() - self._told_at_s > TELL_INTERVAL_S
-        if is_due or self._told_revision != self.app.control.state.revision:
-            await self._tell_definitions(writer)
+        if self._definitions.is_due:
+            await self._definitions.tell(writer)
         if writer.token != LIVE:
             await self._rebuild(writer)
-
-    async def _tell_definitions(self, writer: Writer) -> None:
-        """Publish the definitions. Every worker does, all of them and now and then: one that is behind may have told less."""
-        state = self.app.control.state
-        revision = state.revision
-        await writer.campaigns({c.name: orjson.dumps(c.as_dict()).decode() for c in state.campaigns})
-        hidden = state.hidden
-        # Only what this worker knows to have been taken away is shown again: there may be more than it has read of.
-        await writer.hidden(hidden, self._told_hidden - hidden)
-        self._told_hidden = hidden
-        self._told_revision, self._told_at_s = revision, self.app.clock.monotonic()
 
     def pending_entities(self) -> int:
         """Return how many entities wait to be written."""

@@ -34,12 +34,15 @@ class Mutation:
 _BUSY = (("span_s", 1.5), ("tick_ms", 80.0), ("events", 60), ("people", 4))
 _ZOMBIES = (*_BUSY, ("pauses", ((0.4, 1.2), (0.9, 0.5))), ("session_s", 0.25))
 _SLOW_ZOMBIES = (*_ZOMBIES, ("latency_mean_s", 0.05), ("workers", 2), ("is_small", True))
+_GATE = (*_SLOW_ZOMBIES, ("drops", 0.5))
 _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 _CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
 _FORGETS = (*_BUSY, ("forgets", ((0.3, "p1"), (0.7, "p2"))))
-_SLOW_ZOMBIES_FORGET = (*_SLOW_ZOMBIES, ("forgets", ((0.0, "p1"), (0.2, "p2"))))
-_UNKNOWING = (*_ZOMBIES, ("forgets", ((0.9, "p1"), (1.2, "p2"))), ("control_s", 0.4), ("leaves_s", (1.6, 2.0)))
+_UNKNOWING = (
+    *_BUSY, ("pauses", ((0.7, 1.2),)), ("session_s", 0.25), ("fetch_s", 0.05), ("tick_ms", 400.0), ("control_s", 0.3),
+    ("forgets", ((1.5, "p1"), (1.75, "p2"))), ("leaves_s", (2.1,)),
+)  # fmt: skip
 _UNHEARD = (*_CAMPAIGNS, ("control_stalls", ((0.2, 1.2),)))
 
 MUTATIONS = [
@@ -110,7 +113,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the newest of what waits for Redis is the last one told", "agents.pending:Pending.add",
-        "(older.version, held[0]) > (newer.version, offset)", "held[0] > offset", plan=_ZOMBIES,
+        "(older.version, held[0]) > (newer.version, offset)", "held[0] > offset", plan=_ZOMBIES, within=600,
     ),
     Mutation(
         "a first range of scores that is lost isn't missed", "agents.publisher:Publisher.take",
@@ -119,7 +122,7 @@ MUTATIONS = [
     Mutation(
         "intake chooses a round before the gate", "agents.intake:Intake._take",
         "        previous = self._round\n", "        previous, batch = self._round, self.fetched.round()\n",
-        also=("            batch = self.fetched.round()\n", ""), plan=_SLOW_ZOMBIES, within=1000,
+        also=("            batch = self.fetched.round()\n", ""), plan=_GATE, within=1000,
     ),
     Mutation(
         "intake sends a round before the last is acknowledged", "agents.intake:Intake._send",
@@ -168,16 +171,12 @@ MUTATIONS = [
         "    table.dirty[told[names]] = True\n", "", plan=_FORGETS,
     ),
     Mutation(
-        "changes go on to name somebody forgotten", "agents.publisher:Publisher._named_out",
+        "changes go on to name somebody forgotten", "agents.discretion:Discretion.named_out",
         "record and forgotten.named_out(record)", "record", plan=_FORGETS,
     ),
     Mutation(
-        "what a worker that lost the partition wrote late goes on to name somebody forgotten", "agents.publisher:Publisher.take",
-        "if naming and ", "if False and ", plan=_SLOW_ZOMBIES_FORGET,
-    ),
-    Mutation(
-        "a new owner publishes before it knows who is forgotten", "agents.publisher:Publisher._step",
-        "if self.app.control.state.complete_until_s >= self.app.owned_since_s:", "if True:", plan=_UNKNOWING,
+        "a new owner publishes before it knows who is forgotten", "agents.discretion:Discretion.look",
+        "if self._app.control.state.complete_until_s >= self._app.owned_since_s:", "if True:", plan=_UNKNOWING,
     ),
     Mutation(
         "rows go before their scores", "agents.scorer:Scorer._send_part",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
 
+from agents.discretion import Discretion
 from streams import entities
 from streams.alerts.places import Place, looked, without
 from streams.alerts.rules import Rule, checked
@@ -28,6 +30,7 @@ from streams.tables.flush import take_flush
 from streams.tables.fold import fold
 from streams.tables.forgetting import INTERVAL_S, Walk
 from streams.tables.forgotten import NOBODY, Forgotten
+from streams.tables.states import EntityState
 from streams.verify.event import Event
 from streams.verify.forgotten import Forgotten as Recounted
 
@@ -208,7 +211,28 @@ def test_who_took_an_engagement_back_is_no_cause_any_more() -> None:
     events = [like("ann", "bob"), like(ODD, "bob"), like(ODD, "bob", id="e1", undo=True)]
     fold(table, [record for _, record in taken(*events).engagements], [0])
     change = orjson.loads(take_flush(table).scores[0].encode())["change"]
-    assert [cause["actor"] for cause in change["causes"]] == ["ann"]
+    assert [cause["actor"] for cause in change["causes"] if "actor" in cause] == ["ann"]
+    assert {cause["kind"] for cause in change["causes"]} == {"like", "others", "undone"}
+
+
+def test_a_score_that_names_somebody_forgotten_and_was_written_late_is_written_again() -> None:
+    table = EntityRows(SETTINGS)
+    fold(table, [record for _, record in taken(like(ODD, "bob"), like("ann", "cem")).engagements], [0])
+    keys, _, scores = _flushed(table)
+    state, control = EntityState(table, 0), SimpleNamespace(forgotten=NOBODY)
+    app: Any = SimpleNamespace(control=control, holds=lambda _: True, entities=SimpleNamespace(partition=lambda _: state))
+    scorer: Any = None
+    discretion = Discretion(app, scorer)
+
+    def read() -> list[bytes]:
+        for key, score in zip(keys, scores, strict=True):
+            discretion.have_written_again(0, key, score)
+        return _flushed(table)[0]
+
+    assert read() == []
+    control.forgotten = forgotten(ODD)
+    table.forget(control.forgotten)
+    assert read() == [b"account:bob"]
 
 
 def test_a_board_forgets_a_member_without_a_word() -> None:

@@ -80,7 +80,7 @@ def test_a_reason_without_a_count_and_one_with_are_told_as_one() -> None:
     causes = ['[{"kind":"posts","points":0.1943}]', '[{"kind":"posts","points":-0.3769,"count":1}]']
     first, second = (r[0] for r in (records(), records(ver=9)))
     for one, other in (causes, causes[::-1]):
-        older, newer = first._replace(change=Change("1.0", "1.5", one)), second._replace(change=Change("1.5", "2.0", other))
+        older, newer = first._replace(change=Change("1.0", "1.5", one)), second._replace(change=Change("1.5", "0.8174", other))
         found = merged(older, newer).change
         assert found is not None
         assert orjson.loads(found.causes) == [{"kind": "posts", "points": -0.1826, "count": 1}]

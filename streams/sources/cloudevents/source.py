@@ -85,7 +85,7 @@ class CloudEvents(Source):
                 self._seek(consumer, partition, start)
             while True:
                 found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
-                batch = [Record(r.partition, r.offset, r.value, r.headers, r.timestamp) for rs in found.values() for r in rs]
+                batch = [Record(tp.partition, r.offset, r.value, r.headers, r.timestamp) for tp, rs in found.items() for r in rs]
                 if batch:
                     yield batch
         except (KafkaError, OSError) as e:
