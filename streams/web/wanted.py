@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import orjson
 
 from streams.movement import Movement, Rate
@@ -24,7 +23,6 @@ BOARD_EVERY_S = 0.5
 WEIGHTED_EVERY_S = 2.0  # ranking anew reads thousands of places
 SCORE_EVERY_S = 1.0
 STATS_EVERY_S = 1.0
-_change_as_json = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def _as_state(feed: Any, _told: Position) -> View:
 
 
 def _encoded_change(change: ScoreChange) -> Encoded:
-    return change.entity, _change_as_json(change)
+    return change.entity, orjson.dumps(change.as_dict())
 
 
 def _encoded_alert(alert: dict[str, Any]) -> Encoded:
