@@ -69,7 +69,7 @@ def test_a_campaign_counts_from_when_it_was_made_until_its_end_through_a_kill(se
         send(settings, events(range(20, 25), tags=["else", "launch"]) + events(range(5, 8), tags=["launch"]))  # three again
         running.start()
         running.settle()
-        assert counts(running, "launch") == (20, 20)
+        running.wait_for(lambda: counts(running, "launch") == (20, 20), "likes and people")  # people are told a little later
         newest = json.loads(running.client.lindex(f"{settings.redis_prefix}minutes:campaign:launch", 0))
         assert newest[1:] == [0, 20, 0, 0]
         assert run("show", "launch")["per_minute"]["likes"] > 0
