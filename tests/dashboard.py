@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from typing import Any, Self
 
 from aiohttp import ClientResponse, ClientSession
@@ -15,6 +16,7 @@ from aiohttp import ClientResponse, ClientSession
 from streams.settings import PREFIX, Settings
 
 WAIT_S = 30.0
+LOGS = ("changes", "alerts")  # of which nothing may be missed; the others are states
 
 
 class Dashboard:
@@ -61,6 +63,7 @@ class Listener:
     def __init__(self, answer: ClientResponse) -> None:
         self.answer = answer
         self.last_id: str | None = None
+        self._kept: dict[str, deque[str]] = {}
 
     @classmethod
     async def to(cls, session: ClientSession, url: str, last_id: str | None = None) -> Self:
@@ -72,12 +75,16 @@ class Listener:
         return cls(answer)
 
     async def event(self, name: str) -> Any:
-        """Return the data of the next event of a name; others are passed over."""
+        """Return the data of the next event of a name; states are passed over, changes and alerts are kept for who asks later."""
+        if self._kept.get(name):
+            return json.loads(self._kept[name].popleft())
         async with asyncio.timeout(WAIT_S):
             while True:
                 kind, data = await self._next()
                 if kind == name:
                     return json.loads(data)
+                if kind in LOGS:
+                    self._kept.setdefault(kind, deque()).append(data)
 
     async def placed(self) -> str:
         """Return the first id that comes."""
