@@ -19,12 +19,18 @@ class Discretion:
         # By partition: who is out of what Redis has of it, and who was known at the first write since.
         self._erased: dict[int, str] = {}
         self._written_as: dict[int, str] = {}
-        self._informed_of = float("-inf")  # the assignment, by when it was, up to which the control topic is known
+        # Assignments, by when they were: up to which the control topic is known, and the last with the looks at it until then.
+        self._informed_of = self._assignment = float("-inf")
+        self._looks = 0
 
     def look(self) -> None:
         """Note how far the control topic is known; to be called before each write."""
-        if self._app.control.state.complete_until_s >= self._app.owned_since_s:
-            self._informed_of = self._app.owned_since_s  # for as long as it lasts, also when the clock is set back
+        state, assignment = self._app.control.state, self._app.owned_since_s
+        if self._assignment != assignment:
+            self._assignment, self._looks = assignment, state.looks
+        # By the clock; should that be set back meanwhile, by the second look at the topic, which was begun after the first.
+        if state.complete_until_s >= assignment or state.looks >= self._looks + 2:
+            self._informed_of = assignment
 
     def let_go(self, partition: int) -> None:
         """Know that a partition is somebody else's now."""

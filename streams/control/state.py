@@ -51,9 +51,10 @@ class Fetched:
 
 @dataclass
 class ControlState:
-    """All definitions by kind and id; `revision` grows whenever one changes."""
+    """All definitions by kind and id; `revision` grows whenever one changes, `looks` with each fetch that reached the end."""
 
     revision: int = 0
+    looks: int = 0
     complete_until_s: float = float("-inf")
     _held: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -106,6 +107,7 @@ class ControlState:
         if fetched.complete_until_s is not None:
             # Not the highest ever: a clock that was set back must not let events through.
             self.complete_until_s = fetched.complete_until_s
+            self.looks += 1
 
     def _take(self, record: ControlRecord) -> None:
         kind, colon, name = (record.key or b"").decode(errors="replace").partition(":")

@@ -176,7 +176,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a new owner publishes before it knows who is forgotten", "agents.discretion:Discretion.look",
-        "if self._app.control.state.complete_until_s >= self._app.owned_since_s:", "if True:", plan=_UNKNOWING,
+        "if state.complete_until_s >= assignment or state.looks >= self._looks + 2:", "if True:", plan=_UNKNOWING,
     ),
     Mutation(
         "rows go before their scores", "agents.scorer:Scorer._send_part",

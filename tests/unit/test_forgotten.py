@@ -235,6 +235,23 @@ def test_a_score_that_names_somebody_forgotten_and_was_written_late_is_written_a
     assert read() == [b"account:bob"]
 
 
+def test_a_clock_that_was_set_back_holds_no_partition_up() -> None:
+    state = ControlState()
+    app: Any = SimpleNamespace(control=SimpleNamespace(state=state, forgotten=NOBODY), owned_since_s=1000.0)
+    scorer: Any = None
+    discretion = Discretion(app, scorer)
+
+    def may_write(*looks_s: float) -> bool:
+        for begun_s in looks_s:
+            state.apply(Fetched([], begun_s))
+        discretion.look()
+        return discretion.may_write(0)
+
+    assert [may_write(999.0), may_write(400.0), may_write(400.5)] == [False, False, True]
+    app.owned_since_s = 401.0
+    assert [may_write(), may_write(401.2)] == [False, True]
+
+
 def test_a_board_forgets_a_member_without_a_word() -> None:
     rule = checked(Rule(id="top", kind="top", scope="all", n=2, cooldown_s=0.0))
     first = looked(rule, b"", [Place(ODD, 5.0), Place("bob", 4.0)], 1.0)
