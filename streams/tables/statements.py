@@ -6,25 +6,22 @@ decimals, so points are, too: each is what the sum up to it rounds to, less what
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from streams.columns.grouping import run_starts, stable_order, where_true
 from streams.columns.index import Rows
-from streams.entities import id_of
-from streams.events.engagements import KINDS
 from streams.model.attribution import Added, Attribution, attribute
-from streams.model.damping import damper_of
 from streams.settings import Settings
 from streams.tables.ledger import Ledger, ranked
 from streams.tables.reasons import DECIMALS, MOST, REST
 from streams.tables.score_records import rendered
+from streams.tables.statement_texts import arrays, named_reasons, other_reasons
 
 Floats = NDArray[np.float64]
-_DAMPED = 0.995  # "counted at 100 %" says nothing
 _NOTHING = 1e-9  # points
-_ID = slice(len("account:"), None)  # only accounts act; no id has control characters
 _SLOTS = MOST + len(REST)
 _SUMMED = ("engaged", "reach", "network")
 
@@ -75,23 +72,18 @@ def statements(
     some = where_true(np.abs(worth) > _NOTHING)
     in_order = some[stable_order(lines[some] * _SLOTS + slot[some])]
     units = _rounded(lines[in_order], worth[in_order], before, after)
-    told = where_true(units != 0)
-    n = len(shown)
-    texts: list[list[str]] = [[] for _ in range(m)]
-    names = ledger.names.pick(entries["actor"][shown]).tolist()
-    of_entry = zip(*(entries[c][shown].tolist() for c in ("kind", "count", "engaged", "full", "damping")), strict=True)
-    said = [_said(name, *values) for name, values in zip(names, of_entry, strict=True)]
-    flat = counts.reshape(-1).tolist()
-    for line, i, number in zip(
-        lines[in_order[told]].tolist(), in_order[told].tolist(), rendered(units[told] / DECIMALS), strict=True
-    ):
-        if i < n:
-            head, tail = said[i]
-            texts[line].append(f'{head}"points":{number}{tail}}}')
-        else:
-            count = f',"count":{flat[i - n]}' if flat[i - n] else ""
-            texts[line].append(f'{{"kind":"{REST[(i - n) // m]}","points":{number}{count}}}')
-    return [f"[{','.join(text)}]" for text in texts]
+    told = in_order[units != 0]
+    numbers = rendered(units[units != 0] / DECIMALS)
+    named = told < len(shown)
+    of_actors, of_nobody = told[named], told[~named] - len(shown)
+    return arrays(
+        m,
+        (lines[of_actors], named_reasons(entries[shown[of_actors]], ledger.names, list(compress(numbers, named.tolist())))),
+        (
+            lines[told[~named]],
+            other_reasons(of_nobody // m, list(compress(numbers, (~named).tolist())), counts.reshape(-1)[of_nobody]),
+        ),
+    )
 
 
 def _shares(parts: NDArray[np.void], row: Rows, of: Attribution, added: Added) -> Floats:
@@ -129,14 +121,3 @@ def _rounded(row: Rows, points: Floats, before: Floats, after: Floats) -> Floats
     units[1:] -= bounds[:-1]
     units[first] = bounds[first] - np.rint(before * DECIMALS)
     return units
-
-
-def _said(actor: bytes, kind: int, count: int, engaged: float, full: float, damping: int) -> tuple[str, str]:
-    """Return what stands before and after the points of what an actor did."""
-    # Most ids are text as they stand; asking is a tenth of what parsing and printing them again costs.
-    plain = b"%" not in actor and b'"' not in actor and b"\\" not in actor
-    told = f'"{actor[_ID].decode()}"' if plain else orjson.dumps(id_of(actor.decode())).decode()
-    head = f'{{"kind":"{KINDS[kind]}","actor":{told},'
-    if engaged >= _DAMPED * full:
-        return head, f',"count":{count}'
-    return head, f',"count":{count},"counted":{engaged / full:.4f},"damped_by":"{damper_of(damping)}"'
