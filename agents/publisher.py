@@ -52,8 +52,11 @@ class Publisher:
         self._definitions = Definitions(app)
         self._discretion = Discretion(app, scorer)
 
-    def take(self, content: Range) -> None:
+    async def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
+        # What this worker has sent comes from its scorer as well, and needs no parsing then.
+        async with self._scorer.telling[content.partition]:
+            pass
         pending = self._pending.setdefault(content.partition, Pending())
         expected = self.next_offset(content.partition)
         if content.start > expected:
@@ -246,7 +249,7 @@ def add_publisher(app: Host, intake: Intake, scorer: Scorer, alerter: Alerter) -
     async def scores(stream: Any) -> None:
         async for content in stream:  # content: Range of score records, keyed by entity
             try:
-                publisher.take(content)
+                await publisher.take(content)
             except Exception as e:  # a record of another version: Faust would go on without this agent
                 fatal(f"reading {content.topic}[{content.partition}]@{content.offsets[0]} failed", e)
 

@@ -7,6 +7,7 @@ A flush writes rows and scores, then the marker; only then may the engagements b
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,7 @@ class Scorer:
     def __init__(self, app: Host) -> None:
         self.app = app
         self.publish: Publish = lambda *_: None  # told of scores that the broker has
+        self.telling: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # held from the send to that
         self._marked_at_s: dict[int, float] = {}
         self._walk = Walk(app.entity_rows)
         self._to_bury: dict[int, set[bytes]] = {}
@@ -139,13 +141,18 @@ class Scorer:
         nothing = [None] * len(gone)
         keys, scores = [*flush.keys[mine], *gone], [*flush.scores[mine], *nothing]
         changelog = self.app.changelog(self.app.entities, partition)
-        _, acks = await asyncio.gather(
-            changelog.write(flush.keys[mine], flush.rows[mine], state),
-            self.app.bulk.send(self.app.settings.scores_topic, partition, keys, [score and score.encode() for score in scores]),
+        await asyncio.gather(
+            changelog.write(flush.keys[mine], flush.rows[mine], state), self._send_scores(partition, keys, scores)
         )
-        self.publish(partition, acks, keys, scores)
         # Rows go last: were the process to end in between, nobody would know of a score without a row that it should go.
         await changelog.write(gone, nothing, state)
+
+    async def _send_scores(self, partition: int, keys: list[bytes], scores: list[ScoreRecord | None]) -> None:
+        values = [score and score.encode() for score in scores]
+        async with self.telling[partition]:
+            self.publish(
+                partition, await self.app.bulk.send(self.app.settings.scores_topic, partition, keys, values), keys, scores
+            )
 
     async def _mark(self, partition: int, marker: Marker, state: EntityState, now_s: float) -> None:
         """Write a partition's marker when it is due, and allow the commit of what it says is durable."""
