@@ -155,32 +155,38 @@ def _test(args: argparse.Namespace, settings: Settings) -> int:
 def _follow(args: argparse.Namespace, settings: Settings) -> int:
     from streams.alerts.telling import told
     from streams.cli.output import console, print_json, printable
-    from streams.redis.alerts import following
+    from streams.reader import Reader
     from streams.redis.client import session
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     end_s = float("inf") if args.seconds is None else time.monotonic() + args.seconds
     seen = 0
+    problem: str | None = None
     with session(settings) as client:
-        for alert in following(settings, client, lambda: time.monotonic() >= end_s):
-            seen += 1
-            if args.json:
-                print_json(alert)
-            else:
-                console().print(f"{_time(alert['at'])}  {printable(told(alert))}", soft_wrap=True)
-            if seen == args.n:
-                break
+        feed = Reader(settings, client).follow_alerts()
+        while seen != args.n and (left_s := end_s - time.monotonic()) > 0:
+            for alert in feed.read(min(1.0, left_s)):
+                if args.json:
+                    print_json(alert)
+                else:
+                    console().print(f"{_time(alert['at'])}  {printable(told(alert))}", soft_wrap=True)
+                seen += 1
+                if seen == args.n:
+                    break
+            if feed.problem not in (None, problem):
+                console(to_stderr=True).print(f"{feed.problem}; trying again", markup=False)
+            problem = feed.problem
     return 0
 
 
 def _undelivered(args: argparse.Namespace, settings: Settings) -> int:
     from streams.alerts.telling import told
     from streams.cli.output import console, print_json, printable
-    from streams.redis.alerts import newest
+    from streams.redis.alerts import undelivered
     from streams.redis.client import session
 
     with session(settings) as client:
-        alerts = newest(settings, client, args.n, "alerts:undelivered")
+        alerts = undelivered(settings, client, args.n)
     if args.json:
         print_json(alerts)
         return 0

@@ -1,8 +1,7 @@
-"""The alert feed as commands read it; no numpy, so that they start at once."""
+"""What is kept in Redis beside the feed of alerts; no numpy, so that commands start at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -10,26 +9,11 @@ import redis
 
 from streams.settings import Settings
 
-WAIT_S = 1.0
 
-
-def newest(settings: Settings, client: redis.Redis, n: int, stream: str = "alerts") -> list[dict[str, Any]]:
-    """Return the last `n` alerts, oldest first; of the stream `alerts:undelivered` with why."""
-    entries: Any = client.xrevrange(settings.redis_prefix + stream, count=n)
+def undelivered(settings: Settings, client: redis.Redis, n: int) -> list[dict[str, Any]]:
+    """Return the last `n` alerts that no webhook took, oldest first, each with `why` and its `attempts`."""
+    entries: Any = client.xrevrange(f"{settings.redis_prefix}alerts:undelivered", count=n)
     return [_body(fields) for _, fields in reversed(entries)]
-
-
-def following(settings: Settings, client: redis.Redis, until: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
-    """Yield alerts as they are written, from now on; asks `until` after each second, and after each alert."""
-    key = settings.redis_prefix + "alerts"
-    last: Any = client.xrevrange(key, count=1)
-    position = last[0][0] if last else b"0"
-    while not until():
-        # A wait shorter than the client's own time-out: silence is no failure.
-        answer: Any = client.xread({key: position}, count=100, block=int(WAIT_S * 1000))
-        for entry, fields in answer[0][1] if answer else ():
-            position = entry
-            yield _body(fields)
 
 
 def forget_rule(settings: Settings, client: redis.Redis, rule: str) -> None:
