@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import where_true
 from streams.columns.index import Rows
+from streams.columns.records import picked, put
 
 # The run that a list of so many entries is given: the next power of two.
 _RUN_OF = np.array([1, *(1 << (count - 1).bit_length() for count in range(1, 129))])
@@ -43,7 +44,10 @@ def grown(array: NDArray[_T], size: int) -> NDArray[_T]:
     if size <= len(array):
         return array
     larger = _zeros(max(64, size + size // 2), array.dtype)
-    larger[: len(array)] = array
+    if array.dtype.names:
+        put(larger, slice(len(array)), array)
+    else:
+        larger[: len(array)] = array
     return larger
 
 
@@ -104,7 +108,7 @@ class Pool:
     def gather(self, rows: Rows) -> tuple[NDArray[np.void], Rows]:
         """Return the entries of `rows`, concatenated, and for each entry its position in `rows`."""
         counts = self.count[rows].astype(np.int64)
-        return self.entries[ragged(self.start[rows], counts)], np.arange(len(rows)).repeat(counts)
+        return picked(self.entries, ragged(self.start[rows], counts)), np.arange(len(rows)).repeat(counts)
 
     def replace(self, rows: Rows, entries: NDArray[np.void], counts: Rows) -> None:
         """Make `entries`, concatenated in the order of the distinct `rows`, the lists of those rows."""
@@ -112,7 +116,7 @@ class Pool:
         if need.any():
             self._move(rows[need], counts[need])
         self.count[rows] = counts
-        self.entries[ragged(self.start[rows], counts)] = entries
+        put(self.entries, ragged(self.start[rows], counts), entries)
 
     def clear(self, rows: Rows) -> None:
         """Free the lists of distinct `rows`."""

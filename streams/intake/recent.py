@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import order_by_owner, run_lengths, run_starts, stable_order, where_true
 from streams.columns.index import Rows
+from streams.columns.records import picked, put
 from streams.model.weighing import REPEAT_WINDOW_S
 from streams.tables.actor_rows import MOST_TARGETS, TARGET, ActorRows
 
@@ -63,7 +64,7 @@ class RecentTargets:
         self._at, self._kind, self._undo, self._target = at, kind, undo, target
         self._state = np.zeros(len(first), dtype=TARGET)
         self._state["kind"] = _TAKEN_BACK
-        self._state[self._held_group] = self._held
+        put(self._state, self._held_group, self._held)
         self._state["target"][self._group] = target
         self.times = self._count()
 
@@ -121,7 +122,7 @@ class RecentTargets:
             worth = np.concatenate([worth[~crowded], self._newest(worth[crowded])])
             worth = worth[stable_order(self._owner_of_group[worth])]
             counts = np.minimum(counts, MOST_TARGETS)
-        self._actors.targets.replace(self._rows, state[worth], counts)
+        self._actors.targets.replace(self._rows, picked(state, worth), counts)
 
     def _newest(self, groups: Rows) -> Rows:
         """Return, of each actor's groups, the 16 with the latest engagement."""

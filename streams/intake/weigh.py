@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import distinct_numbers, run_lengths, run_starts, stable_order, where_true
 from streams.columns.index import Rows
+from streams.columns.records import picked, put
 from streams.events.decode import Events
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET
 from streams.intake.named import Accounts
@@ -62,7 +63,7 @@ def weigh(
     own = entities.find(lo, hi, partitions[at_part])
     reach, standing = _own(entities, own, of, at, settings)
     log_since = np.array([actors.inputs(p).log_since for p in partitions.tolist()])[in_part]
-    trust = _trust(events, of, broker_s, log_since, actors.rows[rows], reach, settings)
+    trust = _trust(events, of, broker_s, log_since, picked(actors.rows, rows), reach, settings)
 
     post = events.kind == TWEET
     ones = np.ones(len(at))
@@ -85,7 +86,7 @@ def weigh(
 
 def _meet(actors: ActorRows, rows: Rows, of: Rows, broker_s: Floats) -> None:
     """Note that the actors of rows[of] were seen at broker times; of a backlog a batch may span days."""
-    state = actors.rows[rows]
+    state = picked(actors.rows, rows)
     first_s = np.full(len(rows), np.inf)
     np.minimum.at(first_s, of, broker_s)
     state["first_seen"] = np.where(state["first_seen"] == 0, first_s, state["first_seen"])
@@ -96,7 +97,7 @@ def _meet(actors: ActorRows, rows: Rows, of: Rows, broker_s: Floats) -> None:
         state["active_days"] += seen & (today > state["last_day"])
         state["last_day"] = np.where(seen, np.maximum(state["last_day"], today), state["last_day"])
     actors.latest_day = max(actors.latest_day, int(day.max()))
-    actors.rows[rows] = state
+    put(actors.rows, rows, state)
 
 
 def _own(entities: EntityRows, own: Rows, of: Rows, at: Floats, settings: Settings) -> tuple[Floats, Floats]:
@@ -129,12 +130,12 @@ def _budget(actors: ActorRows, rows: Rows, of: Rows, at: Floats, settings: Setti
     first = run_starts(of[order])
     lengths = run_lengths(first, len(order))
     mine = rows[of[order[first]]]
-    state = actors.rows[mine]
+    state = picked(actors.rows, mine)
     group = np.arange(len(first)).repeat(lengths)
     counts, newest = weighing.daily_counts(state["rate"], state["rate_at"], at[order], first, group)
     state["rate"] = counts[first + lengths - 1]
     state["rate_at"] = newest
-    actors.rows[mine] = state
+    put(actors.rows, mine, state)
     result = np.empty(len(of))
     result[order] = weighing.budget(counts * np.log(2), settings.budget_per_day)
     return result

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from streams.columns.hashing import hash_names
 from streams.columns.index import Rows
 from streams.columns.pool import laid_out, ragged
+from streams.columns.records import picked, put
 from streams.tables.actor_rows import OUTCOMES, ROW, TARGET, ActorRows, Inputs
 
 VERSION = 1
@@ -29,7 +30,8 @@ def encode_rows(table: ActorRows, rows: Rows) -> list[bytes]:
     """Return the changelog value of each row."""
     counts = table.targets.count[rows].astype(np.int64)
     head = np.empty(len(rows), dtype=_HEAD)
-    head["version"], head["targets"], head["row"] = VERSION, counts, table.rows[rows]
+    head["version"], head["targets"] = VERSION, counts
+    put(head["row"], slice(None), picked(table.rows, rows))
     return laid_out(head, [(table.targets.gather(rows)[0], counts)])
 
 
@@ -118,10 +120,10 @@ def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes], partiti
         counts[i] = value[1]
     lo, hi = hash_names(keys)
     rows, _ = table.find_or_add(lo, hi, keys, np.arange(len(keys)), partition)
-    table.rows[rows] = np.frombuffer(b"".join([v[start:body] for v in values]), ROW)
+    put(table.rows, rows, np.frombuffer(b"".join([v[start:body] for v in values]), ROW))
     targets = np.frombuffer(b"".join([v[body:] for v in values]), TARGET)
     starts = np.cumsum(counts) - counts
-    table.targets.replace(rows, targets[ragged(starts, counts)], counts)
+    table.targets.replace(rows, picked(targets, ragged(starts, counts)), counts)
 
 
 def _load_marker(inputs: Inputs, value: bytes) -> None:

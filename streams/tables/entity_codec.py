@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from streams.columns.grouping import where_true
 from streams.columns.index import Rows
 from streams.columns.pool import laid_out
+from streams.columns.records import picked, put
 from streams.tables.entity_rows import PERSON, ROW, SKETCH, EntityRows
 from streams.tables.ledger import GROUP, HEAD, Open, told_of
 from streams.tables.past import PAST
@@ -53,12 +54,12 @@ def encode_rows(table: EntityRows, rows: Rows) -> list[bytes]:
     head = np.empty(len(rows), dtype=_HEAD)
     head["version"], head["form"], head["people"] = VERSION, sketched, counts
     head["actors"] = [0 if open is None else len(open.actors) for open in held]
-    head["row"] = table.rows[rows]
-    sketches = table.sketches[places[sketched] - 1]
+    put(head["row"], slice(None), picked(table.rows, rows))
+    sketches = picked(table.sketches, places[sketched] - 1)
     values = laid_out(head, [(table.people.gather(rows)[0], counts), (sketches, sketched.astype(np.int64))])
     for i in where_true(head["actors"] > 0).tolist():
         values[i] += _actors(held[i])
-    past, size = table.past[rows].tobytes(), PAST.itemsize
+    past, size = picked(table.past, rows).tobytes(), PAST.itemsize
     values = [value + past[i * size : (i + 1) * size] for i, value in enumerate(values)]
     told_as = table.told_as[rows]
     for i in where_true((told_as > 0) | np.array([open is not None for open in held])).tolist():

@@ -9,6 +9,7 @@ import numpy as np
 from streams.columns.hashing import Hashes, hash_names
 from streams.columns.index import Rows
 from streams.columns.pool import ragged
+from streams.columns.records import picked, put
 from streams.tables.entity_codec import DecodedRows, decode_rows
 from streams.tables.entity_rows import EntityRows
 
@@ -40,13 +41,14 @@ def _last_of_key(order: Rows, lo: Hashes, hi: Hashes) -> Rows:
 
 
 def _store(table: EntityRows, rows: Rows, chosen: Rows, decoded: DecodedRows) -> None:
-    table.rows[rows], table.past[rows] = decoded.rows[chosen], decoded.past[chosen]
+    put(table.rows, rows, picked(decoded.rows, chosen))
+    put(table.past, rows, picked(decoded.past, chosen))
     table.told_as[rows] = decoded.told_as[chosen]
     starts = np.cumsum(decoded.people_counts * ~decoded.sketched) - decoded.people_counts * ~decoded.sketched
     exact = ~decoded.sketched[chosen]
     counts = decoded.people_counts[chosen[exact]]
     table.free_sketches(rows[exact])
-    table.people.replace(rows[exact], decoded.people[ragged(starts[chosen[exact]], counts)], counts)
+    table.people.replace(rows[exact], picked(decoded.people, ragged(starts[chosen[exact]], counts)), counts)
     sketched = rows[~exact]
     if len(sketched):
         table.people.clear(sketched)
@@ -55,7 +57,7 @@ def _store(table: EntityRows, rows: Rows, chosen: Rows, decoded: DecodedRows) ->
             table.new_sketches(missing)
         places = table.sketch_of[sketched] - 1
         which = np.cumsum(decoded.sketched) - 1
-        table.sketches[places] = decoded.sketches[which[chosen[~exact]]]
+        put(table.sketches, places, picked(decoded.sketches, which[chosen[~exact]]))
     for row, i in zip(rows.tolist(), chosen.tolist(), strict=True):
         if i in decoded.open:
             table.open[row] = decoded.open[i]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streams.columns.grouping import where_true
 from streams.columns.index import Rows
 from streams.columns.pool import Pool, grown
+from streams.columns.records import picked, put
 from streams.model import decay, scoring, sketch
 from streams.settings import Settings
 from streams.tables.keyed import KeyedRows
@@ -136,7 +137,7 @@ class EntityRows(KeyedRows):
         self._sketch_end += len(fresh)
         self.sketches = grown(self.sketches, self._sketch_end)
         places = np.concatenate([np.array(reused, dtype=np.int64), fresh])
-        self.sketches[places] = np.zeros(1, dtype=SKETCH)
+        put(self.sketches, places, np.zeros(1, dtype=SKETCH))
         self.sketches["reach_base"][places] = self.sketches["network_base"][places] = sketch.EMPTY
         self.sketch_of[rows] = places + 1
         return places
@@ -170,7 +171,7 @@ class EntityRows(KeyedRows):
             self.rows[column][rows] = np.bincount(position, parts, minlength=len(rows))
         sketched = where_true(self.sketch_of[rows] > 0)
         if len(sketched):
-            which, when = self.sketches[self.sketch_of[rows[sketched]] - 1], at[sketched]
+            which, when = picked(self.sketches, self.sketch_of[rows[sketched]] - 1), at[sketched]
             for column in ("reach", "network"):
                 guess = sketch.estimate(which[column], which[column + "_base"], when, h)
                 delta = which[column + "_delta"] * decay.fade(when - which["delta_at"], h)
@@ -178,6 +179,6 @@ class EntityRows(KeyedRows):
 
     def standing_inputs(self, rows: Rows, at_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """Return R and G of rows faded to `at_s`, and A, which stands still: what intake weighs an actor by."""
-        picked = self.rows[rows]
-        left = decay.fade(np.maximum(at_s - picked["at"], 0.0), self.settings.half_life_slow_s)
-        return picked["reach"] * left, picked["network"] * left, scoring.amplification_of(picked, self.settings)
+        state = picked(self.rows, rows)
+        left = decay.fade(np.maximum(at_s - state["at"], 0.0), self.settings.half_life_slow_s)
+        return state["reach"] * left, state["network"] * left, scoring.amplification_of(state, self.settings)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import slices, where_true
 from streams.columns.index import Rows
+from streams.columns.records import picked
 from streams.model import scoring
 from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
@@ -60,13 +61,14 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     if not len(rows):
         return Flush([], [], [], {})
     keys = table.names.get(rows)
-    state = table.rows[rows]
+    state = picked(table.rows, rows)
     scores = _scores(table, rows, state)
     surges = found_surges(table, rows, scores.score)
     changed = _decide_changes(table, rows, state, scores.score, surges)
     records = _score_records(keys, state, scores)
     telling = where_true(changed)
-    for i, change in zip(telling.tolist(), _changes(table, rows, telling, state[telling], scores.score[telling]), strict=True):
+    changes = _changes(table, rows, telling, picked(state, telling), scores.score[telling])
+    for i, change in zip(telling.tolist(), changes, strict=True):
         records[i] = records[i]._replace(change=change._replace(surge=surges[i].text) if i in surges else change)
     table.dirty[rows] = False
     table.folded_since[rows] = False
@@ -75,7 +77,7 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
 
 def current_scores(table: EntityRows, rows: Rows) -> list[ScoreRecord]:
     """Return the score records of rows as they are now, without change events: what a rebuild of Redis writes."""
-    state = table.rows[rows]
+    state = picked(table.rows, rows)
     scores = _scores(table, rows, state)
     return _score_records(table.names.get(rows), state, scores)
 
@@ -116,7 +118,7 @@ def _changes(table: EntityRows, rows: Rows, telling: Rows, state: NDArray[np.voi
         return []
     before, after = state["before"].astype(np.float64), state["published"].astype(np.float64)
     reasons = statements(ledger, telling, before, after, state, table.sketch_of[rows[telling]] > 0, table.settings)
-    by = rendered(moved(table.past[rows[telling]], score))
+    by = rendered(moved(picked(table.past, rows[telling]), score))
     return [Change(*texts) for texts in zip(rendered(before), rendered(after), reasons, by, strict=True)]
 
 

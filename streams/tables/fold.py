@@ -13,6 +13,7 @@ import numpy as np
 
 from streams.columns.grouping import distinct_numbers, where_true
 from streams.columns.index import Rows
+from streams.columns.records import copied, picked, put
 from streams.events.engagements import LIKE, REPLY, SHARE, TWEET, Engagements
 from streams.model import decay
 from streams.tables.entity_rows import COUNTS, EntityRows
@@ -96,8 +97,8 @@ def _add(table: EntityRows, rows: Rows, position: Rows, batch: Joined, chosen: R
     s = table.settings
     at, weight, kind, undo = batch.at[chosen], batch.weight[chosen], batch.kind[chosen], batch.undo[chosen]
     signed = np.where(undo, -weight, weight)
-    state = table.rows[rows]
-    was = state.copy()
+    state = picked(table.rows, rows)
+    was = copied(state)
     before = np.where(state["at"] > 0, state["at"], at.min())
     newest = before.copy()
     np.maximum.at(newest, position, at)
@@ -121,7 +122,7 @@ def _add(table: EntityRows, rows: Rows, position: Rows, batch: Joined, chosen: R
     posted = state["posted_at"].astype(np.float64)
     np.maximum.at(posted, position[post], at[post])
     state["posted_at"] = posted.astype(np.uint32)
-    table.rows[rows] = state
+    put(table.rows, rows, state)
 
     person = where_true(~post & (weight > 0))
     gained = np.zeros((2, 0))

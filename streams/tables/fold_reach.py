@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import distinct_numbers, order_by_owner, run_starts, stable_order, where_true
 from streams.columns.index import Rows
+from streams.columns.records import joined, picked, put
 from streams.model import sketch
 from streams.tables.contacts import beyond_before
 from streams.tables.entity_rows import FAVOUR_BIT, MOST_EXACT, PERSON, SKETCH, EntityRows
@@ -58,7 +59,7 @@ def fold_reach(
     grown_up: dict[int, NDArray[np.void]] = {}
     for i in where_true(in_order & ~sketched).tolist():
         mine = where_true(position == i)
-        rest, people, added[:, mine] = _fold_one(table, int(rows[i]), entries[mine], undo[mine], strength[:, mine])
+        rest, people, added[:, mine] = _fold_one(table, int(rows[i]), picked(entries, mine), undo[mine], strength[:, mine])
         if people is not None:
             grown_up[int(rows[i])] = people
         beyond.append(mine[rest:][~undo[mine[rest:]]])
@@ -66,7 +67,7 @@ def fold_reach(
         _switch(table, grown_up)
     chosen = np.sort(np.concatenate(beyond))
     if len(chosen):
-        _fold_sketches(table, rows[position[chosen]], entries[chosen])
+        _fold_sketches(table, rows[position[chosen]], picked(entries, chosen))
     return added
 
 
@@ -83,11 +84,11 @@ def _merge(
         return np.zeros(0, dtype=np.int64)
     mine = where_true(exact)
     held, owner = table.people.gather(rows[mine])
-    everybody = np.concatenate([held, entries[taken]])
+    everybody = joined([held, picked(entries, taken)])
     owners = np.concatenate([mine[owner], position[taken]])
     identity = everybody["person"] >> np.uint64(1)
     order = order_by_owner(owners, identity << np.uint64(1))
-    owners, identity, everybody = owners[order], identity[order], everybody[order]
+    owners, identity, everybody = owners[order], identity[order], picked(everybody, order)
     first = run_starts(owners, identity)
     mine = where_true(taken)
     added[:, mine] = beyond_before(added[:, mine], everybody, now[owners], order, first)
@@ -98,7 +99,7 @@ def _merge(
     counts = np.bincount(owners[first], minlength=len(rows))
     crossing = counts > MOST_EXACT
     fits = exact & (counts > 0) & ~crossing
-    table.people.replace(rows[fits], merged[fits[owners[first]]], counts[fits])
+    table.people.replace(rows[fits], picked(merged, fits[owners[first]]), counts[fits])
     return where_true(crossing)
 
 
@@ -143,7 +144,7 @@ def _fold_one(
 def _switch(table: EntityRows, people_of_row: dict[int, NDArray[np.void]]) -> None:
     """Turn exact rows into sketches, with the difference carried so that no reach jumps."""
     rows = np.array(list(people_of_row))
-    people = np.concatenate(list(people_of_row.values()))
+    people = joined(list(people_of_row.values()))
     owner = np.arange(len(rows)).repeat([len(p) for p in people_of_row.values()])
     h = table.settings.half_life_slow_s
     at = table.rows["at"][rows]
@@ -162,13 +163,13 @@ def _switch(table: EntityRows, people_of_row: dict[int, NDArray[np.void]]) -> No
     by_strength = np.lexsort((people["person"], people["reach"]))
     favour = by_strength[(people["person"][by_strength] & FAVOUR_BIT) > 0]
     new["favours"] = _remembered(new["favours"], owner[favour], people["person"][favour])
-    table.sketches[places] = new
+    put(table.sketches, places, new)
 
 
 def _fold_sketches(table: EntityRows, rows: Rows, entries: NDArray[np.void]) -> None:
     """Fold engagements into the sketches of their rows; one row per engagement, in log order."""
     places, which = distinct_numbers(table.sketch_of[rows].astype(np.int64) - 1, len(table.sketches))
-    state = table.sketches[places]
+    state = picked(table.sketches, places)
     levels = (sketch.unpack(state["reach"], state["reach_base"]), sketch.unpack(state["network"], state["network_base"]))
     forward = (entries["reach"].copy(), entries["network"].copy())
     sketch.update(levels, which, entries["person"] & ~FAVOUR_BIT, forward)
@@ -176,7 +177,7 @@ def _fold_sketches(table: EntityRows, rows: Rows, entries: NDArray[np.void]) -> 
         state[column], state[column + "_base"] = sketch.pack(level)
     favour = (entries["person"] & FAVOUR_BIT) > 0
     state["favours"] = _remembered(state["favours"], which[favour], entries["person"][favour])
-    table.sketches[places] = state
+    put(table.sketches, places, state)
 
 
 def _remembered(rings: NDArray[np.uint64], ring: Rows, person: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -15,6 +15,7 @@ from streams.columns.grouping import stable_order, where_true
 from streams.columns.hashing import Hashes
 from streams.columns.index import HashIndex, Rows
 from streams.columns.pool import grown
+from streams.columns.records import put
 from streams.columns.texts import Texts
 from streams.tables.forgotten import NOBODY, Forgotten
 from streams.tables.names import Names
@@ -99,7 +100,7 @@ class KeyedRows:
         rows[missing] = new
         part = np.broadcast_to(part, len(rows))[missing]
         self.lo[new], self.hi[new], self.part[new] = _salted(lo[missing], part), hi[missing], part
-        self.rows[new] = np.zeros(1, dtype=self.rows.dtype)
+        put(self.rows, new, np.zeros(1, dtype=self.rows.dtype))
         self.used[new] = True
         self.names.put(new, Texts.of(names).pick(which[missing]))
         self._index.insert(new, self.lo, self.live)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streams.columns.grouping import order_by_owner, run_lengths, run_starts, where_true
 from streams.columns.hashing import hash_names
 from streams.columns.index import Rows
+from streams.columns.records import joined, picked, put
 from streams.columns.texts import Texts
 from streams.tables.entity_rows import EntityRows
 from streams.tables.notes import ENTRY, Noted
@@ -69,14 +70,14 @@ class Ledger:
 def take_ledger(table: EntityRows, rows: Rows) -> Ledger:
     """Return and forget what is known of distinct rows, as of their own time."""
     k, h, at = len(rows), table.settings.half_life_slow_s, table.rows["at"][rows]
-    places = _Places(rows)
+    places = _Places(rows, len(table.rows))
     told, known, lost = np.zeros(k, dtype=TOLD), np.zeros(k, dtype=bool), np.zeros(k, dtype=bool)
     others, undone = np.zeros(k, dtype=SUM), np.zeros(k, dtype=SUM)
     mine = _taken(table, places)
     for noted in reversed(mine):  # of several the first holds how a row was before all of them
         place = places.of(noted.rows)
         known[place] = True
-        told[place] = told_of(noted.before)
+        put(told, place, told_of(noted.before))
     names, parts = [noted.names for noted in mine], [noted.entries for noted in mine]
     held = [(place, table.open.pop(row)) for place, row in enumerate(rows.tolist()) if row in table.open] if table.open else []
     if held:
@@ -92,7 +93,7 @@ def take_ledger(table: EntityRows, rows: Rows) -> Ledger:
         parts.append(_entries([open for _, open in held], rows[at_place], heads["as_of"], actors))
         names.append(Texts.of(actors))
     entries = _joined(parts, names)
-    taken_back = np.concatenate([noted.undone for noted in mine]) if mine else np.zeros(0, dtype=ENTRY)
+    taken_back = joined([noted.undone for noted in mine]) if mine else np.zeros(0, dtype=ENTRY)
     for part in (entries, taken_back):
         part["row"] = places.of(part["row"])
         left = np.exp2((part["as_of"] - at[part["row"]]) / h)
@@ -109,10 +110,10 @@ def take_ledger(table: EntityRows, rows: Rows) -> Ledger:
 
 def among_others(ledger: Ledger, hidden: NDArray[np.bool_]) -> Ledger:
     """Return a ledger in which those of its entries that `hidden` marks count among the others."""
-    theirs, others = ledger.entries[hidden], ledger.others.copy()
+    theirs, others = picked(ledger.entries, hidden), ledger.others.copy()
     for column in others.dtype.names or ():
         others[column] += np.bincount(theirs["row"], theirs[column], len(others)).astype(others[column].dtype)
-    return replace(ledger, others=others, entries=ledger.entries[~hidden])
+    return replace(ledger, others=others, entries=picked(ledger.entries, ~hidden))
 
 
 def _who(entries: NDArray[np.void]) -> NDArray[np.uint64]:
@@ -122,21 +123,20 @@ def _who(entries: NDArray[np.void]) -> NDArray[np.uint64]:
 
 
 class _Places:
-    """Where each row number stands among distinct ones."""
+    """Where each row number stands among distinct ones; `bound` is above all row numbers."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._order = rows.argsort()
-        self._sorted = rows[self._order]
+    def __init__(self, rows: Rows, bound: int) -> None:
+        self._rows = rows
+        # Not cleared: what a row that isn't among them has there points at one that is another.
+        self._place = np.empty(bound, dtype=np.uint32)
+        self._place[rows] = np.arange(len(rows))
 
     def has(self, rows: Rows) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = self._sorted[self._near(rows)] == rows
+        found: NDArray[np.bool_] = self._rows[np.minimum(self._place[rows], len(self._rows) - 1)] == rows
         return found
 
     def of(self, rows: Rows) -> Rows:
-        return self._order[self._near(rows)]
-
-    def _near(self, rows: Rows) -> Rows:
-        return np.minimum(np.searchsorted(self._sorted, rows), len(self._sorted) - 1)
+        return self._place[rows].astype(np.int64)
 
 
 def _taken(table: EntityRows, places: _Places) -> list[Noted]:
@@ -174,7 +174,7 @@ def _entries(held: Sequence[Open], rows: Rows, as_of: NDArray[np.float64], actor
 def _joined(parts: Sequence[NDArray[np.void]], names: Sequence[Texts]) -> NDArray[np.void]:
     if not parts:
         return np.zeros(0, dtype=ENTRY)
-    entries = np.concatenate(parts)
+    entries = joined(parts)
     starts = np.cumsum([0, *(len(texts) for texts in names[:-1])])
     entries["actor"] += starts.repeat([len(part) for part in parts])
     return entries
@@ -184,14 +184,12 @@ def _grouped(entries: NDArray[np.void]) -> NDArray[np.void]:
     """Return the entries of one row, actor and kind as one, sorted by row."""
     identity = entries["person"] ^ (entries["kind"].astype(np.uint64) * _SPREAD)
     order = order_by_owner(entries["row"], identity)
-    entries = entries[order]
-    first = run_starts(entries["row"], identity[order])
-    if len(first) == len(entries):
-        return entries
-    groups = entries[first]
-    for column in (*_SUMMED, "full", "count"):
-        groups[column] = np.add.reduceat(entries[column], first)
-    groups["damping"] = np.maximum.reduceat(entries["damping"], first)
+    first = run_starts(entries["row"][order], identity[order])
+    groups = picked(entries, order[first])
+    if len(first) < len(entries):
+        for column in (*_SUMMED, "full", "count"):
+            groups[column] = np.add.reduceat(entries[column][order], first)
+        groups["damping"] = np.maximum.reduceat(entries["damping"][order], first)
     return groups
 
 
@@ -208,10 +206,10 @@ def put_by(table: EntityRows, ledger: Ledger, which: NDArray[np.bool_]) -> None:
     places = where_true(which)
     if not len(places):
         return
-    entries = ledger.entries[which[ledger.entries["row"]]]
+    entries = picked(ledger.entries, which[ledger.entries["row"]])
     order, rank = ranked(entries["row"], entries["reach"] + entries["network"] + entries["engaged"])
-    entries = entries[order]
-    kept, rest = entries[rank < MOST], entries[rank >= MOST]
+    entries = picked(entries, order)
+    kept, rest = picked(entries, rank < MOST), picked(entries, rank >= MOST)
     heads = np.zeros(len(places), dtype=HEAD)
     heads["told"], heads["others"], heads["undone"] = ledger.told[places], ledger.others[places], ledger.undone[places]
     heads["as_of"], heads["lost"] = table.rows["at"][ledger.rows[places]], ledger.lost[places]

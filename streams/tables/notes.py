@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.index import Rows
+from streams.columns.records import picked
 from streams.columns.texts import Texts
 from streams.model.damping import strongest
 from streams.tables.entity_rows import EntityRows
@@ -53,8 +54,8 @@ class Noted:
     def only(self, is_wanted: Callable[[Rows], NDArray[np.bool_]]) -> Noted:
         """Return what is of some rows alone; `is_wanted` says of row numbers which."""
         mine = is_wanted(self.rows)
-        entries, undone = (part[is_wanted(part["row"])] for part in (self.entries, self.undone))
-        return Noted(self.rows[mine], self.before[mine], entries, undone, self.names)
+        entries, undone = (picked(part, is_wanted(part["row"])) for part in (self.entries, self.undone))
+        return Noted(self.rows[mine], picked(self.before, mine), entries, undone, self.names)
 
 
 def note(
@@ -84,6 +85,6 @@ def note(
     factors = (batch.trust, batch.budget, batch.repeat, batch.reciprocity)
     entries["damping"] = strongest([*(factor[chosen] for factor in factors), faded])
     undo = batch.undo[chosen]
-    undone = entries[undo]
+    undone = picked(entries, undo)
     undone["engaged"] *= -1
-    table.noted.append(Noted(rows, before, entries[~undo] if len(undone) else entries, undone, batch.names))
+    table.noted.append(Noted(rows, before, picked(entries, ~undo) if len(undone) else entries, undone, batch.names))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.columns.records import picked
 from streams.model import decay
 
 Floats = NDArray[np.float64]
@@ -43,7 +44,7 @@ class Pace:
 def pace_of(state: NDArray[np.void], since_s: Floats, half_lives_s: tuple[float, float]) -> Pace:
     """Return the sums over entity rows; `since_s` of each is 0 where it isn't known."""
     used = state["at"] > 0  # not those just made, which nothing is folded into yet
-    state, since_s = state[used], since_s[used]
+    state, since_s = picked(state, used), since_s[used]
     if not len(state):
         return Pace()
     newest = float(state["at"].max())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import where_true
 from streams.columns.index import Rows
+from streams.columns.records import picked, put
 from streams.model import alerting
 from streams.settings import Settings
 
@@ -39,19 +40,19 @@ def remember(
         earliest_s: of the events, epoch s.
         settings: half-lives.
     """
-    mine = past[rows]
+    mine = picked(past, rows)
     is_new = state["at"] <= 0
     first = np.maximum(earliest_s, 1.0)
     mine["since"] = np.where(is_new | ((mine["since"] > 0) & (first < mine["since"])), first, mine["since"]).astype(np.uint32)
     step = (newest_s // settings.half_life_fast_s).astype(np.uint32)
     begun = where_true(step > mine["step"])
     if len(begun):
-        before = np.where(is_new[begun], 1.0, alerting.score_at(state[begun], newest_s[begun], settings))
+        before = np.where(is_new[begun], 1.0, alerting.score_at(picked(state, begun), newest_s[begun], settings))
         follows = step[begun] == mine["step"][begun] + 1
         mine["was"][begun] = np.where(follows, mine["then"][begun], before)
         mine["then"][begun] = before
         mine["step"][begun] = step[begun]
-    past[rows] = mine
+    put(past, rows, mine)
 
 
 def moved(past: NDArray[np.void], score: Floats) -> Floats:

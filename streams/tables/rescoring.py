@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import where_true
 from streams.columns.index import Rows
+from streams.columns.records import picked
 from streams.model.scoring import score_rows
 from streams.tables.entity_rows import EntityRows
 
@@ -82,7 +83,7 @@ def rescored(table: EntityRows, partition: int) -> Rescored:
 
 
 def _rescored(table: EntityRows, rows: Rows) -> Rescored:
-    state = table.rows[rows]
+    state = picked(table.rows, rows)
     now, told = score_rows(state, table.sketch_of[rows] > 0, table.settings).score, state["published"].astype(np.float64)
     points = np.abs(now - told)
     moved, far = where_true(points >= table.settings.change_threshold + _ROUNDING), where_true(points > FAR_POINTS)

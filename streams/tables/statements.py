@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import run_starts, stable_order, where_true
 from streams.columns.index import Rows
+from streams.columns.records import picked
 from streams.model.attribution import Added, Attribution, attribute
 from streams.settings import Settings
 from streams.tables.ledger import Ledger, ranked
@@ -44,11 +45,11 @@ def statements(
     m = len(which)
     place = np.full(len(ledger.rows), -1)
     place[which] = np.arange(m)
-    entries = ledger.entries[place[ledger.entries["row"]] >= 0]
+    entries = picked(ledger.entries, place[ledger.entries["row"]] >= 0)
     row = place[entries["row"]]
-    others, undone, known = ledger.others[which], ledger.undone[which], ledger.is_known[which]
+    others, undone, known = picked(ledger.others, which), picked(ledger.undone, which), ledger.is_known[which]
     added = Added(*(np.bincount(row, entries[c], minlength=m) + others[c] for c in _SUMMED))
-    of = attribute(before, ledger.told[which], now, sketched, added, Added(*(undone[c] for c in _SUMMED)), settings)
+    of = attribute(before, picked(ledger.told, which), now, sketched, added, Added(*(undone[c] for c in _SUMMED)), settings)
     points = _shares(entries, row, of, added)
     order, rank = ranked(row, points)
     shown = order[rank < MOST]
@@ -76,13 +77,11 @@ def statements(
     numbers = rendered(units[units != 0] / DECIMALS)
     named = told < len(shown)
     of_actors, of_nobody = told[named], told[~named] - len(shown)
+    of_named, of_rest = list(compress(numbers, named.tolist())), list(compress(numbers, (~named).tolist()))
     return arrays(
         m,
-        (lines[of_actors], named_reasons(entries[shown[of_actors]], ledger.names, list(compress(numbers, named.tolist())))),
-        (
-            lines[told[~named]],
-            other_reasons(of_nobody // m, list(compress(numbers, (~named).tolist())), counts.reshape(-1)[of_nobody]),
-        ),
+        (lines[of_actors], named_reasons(picked(entries, shown[of_actors]), ledger.names, of_named)),
+        (lines[told[~named]], other_reasons(of_nobody // m, of_rest, counts.reshape(-1)[of_nobody])),
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from streams.columns.grouping import distinct_numbers, where_true
 from streams.columns.index import Rows
+from streams.columns.records import joined, picked
 from streams.events.engagements import LIKE, REPLY, SHARE
 from streams.model import alerting
 from streams.tables.entity_rows import EntityRows
@@ -67,7 +68,7 @@ class Judged:
 
 def judge(table: EntityRows, rows: Rows) -> Judged:
     """Return how far rows are above their usual pace; z is 0 for those that aren't known for long enough."""
-    s, state, past = table.settings, table.rows[rows], table.past[rows]
+    s, state, past = table.settings, picked(table.rows, rows), picked(table.past, rows)
     fast, day, at = state["fast"], state["day"], state["at"]
     age = at - past["since"]
     x = alerting.expected(state["engaged"], fast, age, s)
@@ -95,7 +96,7 @@ def settle_surges(table: EntityRows) -> None:
     if not table.noted:
         return
     # Not by marking them in a column of the table, which may be far longer than what was touched.
-    entries = np.concatenate([n.entries for n in table.noted])
+    entries = joined([n.entries for n in table.noted])
     rows, place = np.unique(entries["row"], return_inverse=True)
     if not len(rows):
         return
@@ -140,7 +141,7 @@ def found_surges(table: EntityRows, rows: Rows, score: Floats) -> Mapping[int, F
     at = where_true(table.surging[rows])
     if not len(at):
         return {}
-    judged, by = judge(table, rows[at]), moved(table.past[rows[at]], score[at]).tolist()
+    judged, by = judge(table, rows[at]), moved(picked(table.past, rows[at]), score[at]).tolist()
     columns = zip(at.tolist(), judged.z.tolist(), judged.counted.tolist(), judged.expected.tolist(), by, strict=True)
     found = {}
     for i, z, counted, expected, points in columns:
