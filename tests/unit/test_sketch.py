@@ -105,4 +105,4 @@ def test_a_newcomer_never_lowers_the_estimate():
 def test_every_person_fills_each_register_once():
     ranks = np.arange(256)
     found = sketch._registers(people(50, 10), ranks)
-    assert (np.sort(found, axis=1) == ranks).all()
+    assert (np.sort(found, axis=0) == ranks[:, None]).all()
