@@ -113,13 +113,14 @@ class Publisher:
     async def _step(self, writer: Writer) -> None:
         self._work.clear()
         self._discretion.look()
-        if self.app.redis_is_outdated:
-            await writer.outdate()
-            self.app.redis_is_outdated = False
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
             self._discretion.let_go(p)
             self._alerter.forget(p)
+        await self._look_back(writer)
+        if self.app.redis_is_outdated:
+            await writer.outdate()
+            self.app.redis_is_outdated = False
         # Side by side: while Redis works for one partition the next one's entries are made.
         outcomes = await asyncio.gather(*(self._write(writer, p) for p in sorted(self.app.owned)), return_exceptions=True)
         for outcome in outcomes:
@@ -136,6 +137,16 @@ class Publisher:
         except TimeoutError:
             if writer.token == LIVE and self.app.owned and not await writer.is_complete():
                 await self._rebuild(writer)
+
+    async def _look_back(self, writer: Writer) -> None:
+        """Have Redis filled again where another release, or other settings, wrote what there is of a partition taken over."""
+        for p in sorted(self.app.owned):
+            pending = self._pending.setdefault(p, Pending(written=self._committed(p)))
+            if not pending.is_looked_at:
+                if not await writer.is_alike(p):
+                    _log.warning("partition %d is in Redis as another release, or other settings, would have it", p)
+                    self.app.redis_is_outdated = True
+                pending.is_looked_at = True
 
     async def _write(self, writer: Writer, partition: int) -> str:
         """Write what waits of a partition; return the last outcome. What isn't written waits again."""

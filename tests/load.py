@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count as counting
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -117,9 +117,9 @@ _encode = msgspec.json.encode
 _EARLIER = 50_000  # records of which one may be sent again
 
 
-def like(number: int, actor: str, author: str, at_s: float, kind: str = "like") -> Record:
+def like(number: int, actor: str, author: str, at_s: float, kind: str = "like", **more: Any) -> Record:
     """Return an event with an id of its own."""
-    event = {"id": f"like{number}", "kind": kind, "actor": actor, "author": author, "at": at_s}
+    event = {"id": f"like{number}", "kind": kind, "actor": actor, "author": author, "at": at_s, **more}
     return Record(actor.encode(), _encode(event))
 
 

@@ -20,6 +20,7 @@ from streams.settings import Settings
 ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 to 5 ms
 REBUILD_EXPIRES_S = 86400
 LIVE, BUILD, REBUILD = "live", "build", "rebuild"
+RULES = 1  # raised when what a score is in Redis changes otherwise than by its numbers
 
 
 @cache
@@ -121,11 +122,22 @@ class Writer:
             self.token = LIVE
         return complete
 
+    async def is_alike(self, partition: int) -> bool:
+        """Return whether whoever noted last how a partition stands wrote its scores by the same rules, or nobody did."""
+        held = await self._client.hmget(f"{self._settings.redis_prefix}stats:{partition}", "updated_at", "rules")
+        updated_at, rules = cast(list[bytes | None], held)
+        return updated_at is None or rules == self._rules(updated_at.decode()).encode()
+
+    def _rules(self, updated_at: object) -> str:
+        """Return what scores are written by, and when that was: a release that doesn't know of it tells a later time only."""
+        return f"{RULES} {self._settings.topic_enter_reach!r} {self._settings.topic_leave_reach!r} {updated_at}"
+
     async def note(self, partition: int, stats: dict[str, Any], next_scores_offset: int) -> None:
-        """Publish a partition's counts and how far its scores are written."""
+        """Publish a partition's counts, `updated_at` among them, and how far its scores are written."""
         prefix = self._settings.redis_prefix
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.hset(f"{prefix}stats:{partition}", mapping=dict[Any, Any](stats))
+            told = {**stats, "rules": self._rules(stats["updated_at"])}
+            pipe.hset(f"{prefix}stats:{partition}", mapping=dict[Any, Any](told))
             pipe.set(f"{prefix}published:{partition}", next_scores_offset)
             await pipe.execute()
 
