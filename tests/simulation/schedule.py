@@ -271,7 +271,8 @@ class Schedule:
         if self.log.under_way:
             return "a request is under way"
         for worker in self._live():
-            if worker.is_paused or worker.entity_rows.dirty.any() or worker.actor_rows.dirty.any() or worker.bulk.is_busy:
+            is_dirty = worker.entity_rows.dirty.any() or worker.actor_rows.dirty.any()
+            if worker.is_paused or is_dirty or worker.bulk.is_busy or worker.gaps_read:
                 return f"{worker} has something to write"
         if s.redis_prefix + "epoch" not in self.store.data:
             return "Redis is not complete"

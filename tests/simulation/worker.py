@@ -50,6 +50,7 @@ class Worker(Ownership):
         self.loop = SteppedLoop(world)
         self.steps, self.dies_at_step = 0, dies_at_step
         self.is_alive, self.is_paused = True, False
+        self.gaps_read = 0  # now
         self.leaves_requests = world.chance(0.5)  # whether what it sent arrives when it dies
         self.holds_requests = world.chance(0.5)  # whether what it is about to send waits when it stops
         self._asleep: list[Callable[[], object]] = []
@@ -230,13 +231,17 @@ class Worker(Ownership):
 
     async def _gap(self, tp: TP, first: int, end: int) -> AsyncIterator[tuple[list[bytes], list[bytes | None]]]:
         self.world.note("%s: reads %s[%d]@%d..%d, which somebody else wrote", self, *tp, first, end - 1)
-        while first < end:
-            await asyncio.sleep(self._log.plan.latency_s(self.world))
-            records = self._log[tp].read(first, self.world.rng.choice([1, 10, 1000]), end)
-            if not records:
-                return
-            yield [r.key or b"" for r in records], [r.value for r in records]
-            first = records[-1].offset + 1
+        self.gaps_read += 1
+        try:
+            while first < end:
+                await asyncio.sleep(self._log.plan.latency_s(self.world))
+                records = self._log[tp].read(first, self.world.rng.choice([1, 10, 1000]), end)
+                if not records:
+                    return
+                yield [r.key or b"" for r in records], [r.value for r in records]
+                first = records[-1].offset + 1
+        finally:
+            self.gaps_read -= 1
 
     async def _commit(self) -> None:
         while True:
