@@ -99,8 +99,11 @@ def decode(value: bytes) -> ScoreRecord:
     if found is None:
         raise ValueError(f"not a score record of this version: {value[:120]!r}")
     name, *numbers, before, after, causes, moved, surge = found.groups()
-    change = None if before is None else Change(before, after, causes, moved or "0.0", surge or "")
-    return ScoreRecord(name, ",".join(numbers), change)
+    if before is None:
+        return ScoreRecord(name, ",".join(numbers))
+    if moved is None:  # an earlier release told the largest causes only
+        causes = combined("[]", causes, float(after) - float(before))
+    return ScoreRecord(name, ",".join(numbers), Change(before, after, causes, moved or "0.0", surge or ""))
 
 
 def merged(older: ScoreRecord, newer: ScoreRecord) -> ScoreRecord:

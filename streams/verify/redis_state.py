@@ -51,7 +51,7 @@ def compare_redis(
                 _compare_hash(entity, row, expected, {k.decode(): v.decode() for k, v in found.items()}, report)
                 _place(boards, entity, expected, settings)
             progress(len(page))
-    for entity in _suffixes(client, f"{settings.redis_prefix}score:"):
+    for entity in suffixes(client, f"{settings.redis_prefix}score:"):
         if entity not in names:
             report.add("redis", entity, "score", None, "a hash")
     _compare_boards(settings, client, boards, report)
@@ -105,7 +105,7 @@ def _place(boards: Boards, entity: str, expected: Shown, settings: Settings) -> 
 
 def _compare_boards(settings: Settings, client: redis.Redis, boards: Boards, report: Report) -> None:
     prefix = f"{settings.redis_prefix}board:"
-    for name in boards.keys() | set(_suffixes(client, prefix)):
+    for name in boards.keys() | set(suffixes(client, prefix)):
         expected = boards.get(name, {})
         members: Any = client.zscan_iter(prefix + name, count=_PAGE)
         found = {member.decode(): key for member, key in members}
@@ -118,7 +118,8 @@ def _compare_boards(settings: Settings, client: redis.Redis, boards: Boards, rep
                 report.add("redis", f"board {name}", member, key, found.get(member))
 
 
-def _suffixes(client: redis.Redis, prefix: str) -> Iterator[str]:
+def suffixes(client: redis.Redis, prefix: str) -> Iterator[str]:
+    """Yield what follows a prefix in the names of keys."""
     escaped = "".join("\\" + c if c in "*?[]\\" else c for c in prefix)
     keys: Any = client.scan_iter(match=escaped + "*", count=10 * _PAGE)
     for key in keys:

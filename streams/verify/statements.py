@@ -1,13 +1,19 @@
-"""The change feed against itself: the reasons of each change add up to what the score moved by."""
+"""Statements against themselves: the reasons of each change add up to what the score moved by.
+
+Those that Redis keeps for each entity, not those in the change feed: there an earlier release may have written, too, which told
+only the largest.
+"""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import orjson
 import redis
 
 from streams.settings import Settings
+from streams.verify.redis_state import suffixes
 from streams.verify.report import Report
 
 _PAGE = 1000
@@ -15,30 +21,27 @@ _RESIDUAL = 1e-9
 
 
 def compare_statements(settings: Settings, client: redis.Redis, report: Report) -> None:
-    """Add up the reasons of every change that the streams still have.
+    """Add up the reasons in every statement that is kept.
 
     Args:
-        settings: prefix and partitions.
+        settings: the prefix.
         client: replies are bytes.
         report: filled.
     """
-    for partition in range(settings.partitions):
-        stream, first = f"{settings.redis_prefix}changes:{partition}", "-"
-        while entries := _page(client, stream, first):
-            for _, fields in entries:
-                _compare(orjson.loads(fields[b"json"]), report)
-            first = f"({entries[-1][0].decode()}"
+    prefix = f"{settings.redis_prefix}why:"
+    names = suffixes(client, prefix)
+    while page := list(islice(names, _PAGE)):
+        pipe: Any = client.pipeline(transaction=False)
+        for entity in page:
+            pipe.lrange(prefix + entity, 0, -1)
+        for entity, kept in zip(page, pipe.execute(), strict=True):
+            for text in kept:
+                _compare(entity, orjson.loads(text), report)
 
 
-def _page(client: redis.Redis, stream: str, first: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    found: Any = client.xrange(stream, first, "+", count=_PAGE)
-    return list(found)
-
-
-def _compare(change: dict[str, Any], report: Report) -> None:
-    if any("actor" in reason and "count" not in reason for reason in change["causes"]):
-        return  # an earlier release told only the largest
+def _compare(entity: str, statement: dict[str, Any], report: Report) -> None:
     report.compared["statements"] += 1
-    moved, told = change["after"] - change["before"], sum(reason["points"] for reason in change["causes"])
+    moved = statement["after"] - statement["before"]
+    told = sum(reason["points"] for reason in statement["causes"])
     if abs(moved - told) > _RESIDUAL:
-        report.add("redis", change["entity"], f"reasons of version {change['ver']}", round(moved, 4), round(told, 4))
+        report.add("redis", entity, f"reasons of version {statement['ver']}", round(moved, 4), round(told, 4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import orjson
 import pytest
@@ -98,12 +100,22 @@ def test_what_redis_is_told_is_the_text_of_the_record() -> None:
         assert (event["entity"], event["before"], event["after"], event["published_at"]) == (name.decode(), 1.0, 3.5, 1.5)
 
 
-def test_a_change_of_a_release_that_knew_no_surges_is_read() -> None:
-    (record, *_) = records(CHANGE)
+@pytest.mark.parametrize(
+    ("causes", "expected"),
+    [
+        ("[]", [{"kind": "unknown", "points": 2.5}]),
+        (CHANGE.causes, [{"kind": "like", "actor": 'a]}"', "points": 0.1}, {"kind": "unknown", "points": 2.4}]),
+    ],
+)
+def test_a_change_of_an_earlier_release_is_read_and_what_it_did_not_tell_is_unknown(causes: str, expected: Any) -> None:
+    (record, *_) = records(CHANGE._replace(causes=causes))
     value = record.encode()
     older = value.replace(b',"moved":2.5,"surge":[]', b"")
     assert older != value
-    assert decode(older) == record._replace(change=CHANGE._replace(moved="0.0"))
+    found = decode(older).change
+    assert found is not None
+    assert found._replace(causes="") == CHANGE._replace(moved="0.0", causes="")
+    assert orjson.loads(found.causes) == expected
 
 
 def test_a_surge_is_told_of_as_long_as_no_newer_one_is() -> None:
