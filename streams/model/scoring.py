@@ -20,6 +20,8 @@ from streams.settings import Settings
 Floats = NDArray[np.float64]
 MOMENTUM_FLOOR_PER_S = 1.0 / 86400.0  # one engagement a day: below that "twice the pace" says nothing
 SKETCH_RELATIVE_ERROR = 0.0627  # 1/sqrt(m - 2) at m = 256 registers
+# Nobody trends by less of an engagement: it may be what rounding left of one that was taken back.
+LEAST_TRENDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def score(
         plus_minus=_plus_minus(influence, sketched, settings.overdispersion),
         momentum=momentum,
         standing_key=5 * _log2_or_minus_inf(influence) + 5 * at_s / slow,
-        trending_key=5 * _log2_or_minus_inf(np.maximum(fast, 0)) + 5 * at_s / quick,
+        trending_key=5 * _log2_or_minus_inf(np.where(fast >= LEAST_TRENDING, fast, 0.0)) + 5 * at_s / quick,
     )
 
 

@@ -12,6 +12,7 @@ from streams.settings import Settings
 _SKETCH_ERROR = 0.0627  # 1/sqrt(256 - 2)
 _POINTS_PER_UNIT = 7.21
 _ONE_A_DAY = 1 / 86400
+_LEAST_TRENDING = 1e-9  # of an engagement
 
 
 class Shown(NamedTuple):
@@ -53,7 +54,8 @@ def shown(row: np.void, is_sketched: bool, settings: Settings) -> Shown:
         "plus_minus": _POINTS_PER_UNIT * sqrt(spread) / (1 + influence),
         "at": at,
     }
-    return Shown(fields, _key(influence, at, settings.half_life_slow_s), _key(fast, at, settings.half_life_fast_s))
+    trending = fast if fast >= _LEAST_TRENDING else 0.0
+    return Shown(fields, _key(influence, at, settings.half_life_slow_s), _key(trending, at, settings.half_life_fast_s))
 
 
 def _key(value: float, at_s: float, half_life_s: float) -> float | None:

@@ -12,7 +12,7 @@ import pytest
 
 from streams.columns.hashing import hash_names
 from streams.columns.texts import Texts
-from streams.events.engagements import FACTORS, SHARE, TWEET, Engagements
+from streams.events.engagements import FACTORS, LIKE, SHARE, TWEET, UNDO_BIT, Engagements
 from streams.settings import Settings
 from streams.tables.entity_rows import EntityRows
 from streams.tables.flush import Flush, flush_pieces, take_flush
@@ -173,6 +173,21 @@ def test_a_change_names_who_did_most_of_it_and_sums_the_rest():
     assert added_up(change) == 0
     scored.engage(1.0, actor="account:e2")
     assert [c["actor"] for c in scored.flush()["account:ben"]["change"]["causes"]] == ["e2"]
+
+
+def test_what_was_taken_back_leaves_no_trend_however_events_are_cut():
+    one_by_one = Scored()
+    one_by_one.engage(1.0, at=AT_S - 40 * 86400)
+    one_by_one.engage(0.1, actor="account:bob", kind=LIKE)
+    one_by_one.engage(0.1, actor="account:bob", kind=LIKE | UNDO_BIT)
+    together = Scored()
+    for part in (one_by_one.records[:1], one_by_one.records[1:]):
+        fold(together.table, [record for _, record in part], [offset for offset, _ in part])
+    # What is left of 0.1 less 0.1 goes by when the sum was rounded: nothing, or as little as the first event faded to.
+    assert one_by_one.table.rows["fast"][0] != together.table.rows["fast"][0]
+    for scored in (one_by_one, together):
+        record = scored.flush()["account:ben"]
+        assert (record["standing"] is not None, record["trending"]) == (True, None)
 
 
 def test_a_damped_engagement_is_told_with_what_damped_it_most():
