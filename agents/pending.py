@@ -18,7 +18,6 @@ class Pending:
     records: dict[bytes, tuple[int, ScoreRecord | None]] = field(default_factory=dict)
     next_offset: int = 0
     written: int = 0
-    is_looked_at: bool = False  # by what rules it was written before
     rebuilt: str = ""  # token of the rebuild that this partition is done for
     told_people: dict[str, int] = field(default_factory=dict)  # by campaign, as Redis was told
 

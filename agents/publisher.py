@@ -117,6 +117,7 @@ class Publisher:
             del self._pending[p]
             self._discretion.let_go(p)
             self._alerter.forget(p)
+        writer.signatures.keep(self.app.owned)
         await self._look_back(writer)
         if self.app.redis_is_outdated:
             await writer.outdate()
@@ -141,12 +142,9 @@ class Publisher:
     async def _look_back(self, writer: Writer) -> None:
         """Have Redis filled again where another release, or other settings, wrote what there is of a partition taken over."""
         for p in sorted(self.app.owned):
-            pending = self._pending.setdefault(p, Pending(written=self._committed(p)))
-            if not pending.is_looked_at:
-                if not await writer.is_alike(p):
-                    _log.warning("partition %d is in Redis as another release, or other settings, would have it", p)
-                    self.app.redis_is_outdated = True
-                pending.is_looked_at = True
+            if not writer.signatures.is_known(p) and not await writer.look(p):
+                _log.warning("partition %d is in Redis as another release, or other settings, would have it", p)
+                self.app.redis_is_outdated = True
 
     async def _write(self, writer: Writer, partition: int) -> str:
         """Write what waits of a partition; return the last outcome. What isn't written waits again."""
@@ -207,8 +205,9 @@ class Publisher:
                         return
                     await asyncio.sleep(0)
                 await writer.people(self.app.entities.partition(p).people.counts())
-                await writer.rebuilt(p)
-                pending.rebuilt = token
+                if writer.token == token:  # else somebody else has ended it meanwhile, and all this is in place
+                    await writer.rebuilt(p, self.app.clock.time())
+                    pending.rebuilt = token
         await self._definitions.tell(writer)
         await writer.finish(f"{self.app.clock.time():.3f}")
 
@@ -227,7 +226,9 @@ class Publisher:
                 "latency_p99_ms": round(float(p99), 1),
             }
             pending = self._pending.setdefault(p, Pending(written=self._committed(p)))
-            await writer.note(p, stats, pending.written)
+            if not await writer.note(p, stats, pending.written):
+                _log.warning("somebody else wrote of partition %d, too: who had it before and didn't know, or has it now", p)
+                self.app.redis_is_outdated = True
             people = self.app.entities.partition(p).people.counts()
             if people != pending.told_people:
                 await writer.people(people)

@@ -2,6 +2,7 @@
 -- ARGV: prefix, token, number of partitions, epoch. Returns 1 when the keyspace is complete.
 local prefix = ARGV[1]
 if redis.call("EXISTS", prefix .. "epoch") == 1 then
+  redis.call("DEL", prefix .. "rebuild:token") -- of who came too late: the next rebuild must not take it for its own
   return 1
 end
 if redis.call("GET", prefix .. "rebuild:token") ~= ARGV[2] then

@@ -15,12 +15,12 @@ from redis.exceptions import NoScriptError
 
 from streams.redis.forgetting import Eraser
 from streams.redis.published import pack
+from streams.redis.signing import Signatures
 from streams.settings import Settings
 
 ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 to 5 ms
 REBUILD_EXPIRES_S = 86400
 LIVE, BUILD, REBUILD = "live", "build", "rebuild"
-RULES = 1  # raised when what a score is in Redis changes otherwise than by its numbers
 
 
 @cache
@@ -52,6 +52,7 @@ class Writer:
         self._publish = self._client.register_script(script("publish"))
         self._finish = self._client.register_script(script("finish"))
         self.eraser = Eraser(settings, self._client)
+        self.signatures = Signatures(settings)
         self.token = LIVE
 
     async def write(self, partition: int, items: Sequence[list[Any]]) -> str:
@@ -108,9 +109,12 @@ class Writer:
         held = await self._client.get(key)
         self.token = cast(bytes, held).decode() if held else LIVE
 
-    async def rebuilt(self, partition: int) -> None:
-        """Say that all of a partition is written."""
-        done = f"{self._settings.redis_prefix}rebuild:done:{self.token}"  # of this rebuild: one before it may have been cut short
+    async def rebuilt(self, partition: int, updated_at: float) -> None:
+        """Say, and sign, that all of a partition is written."""
+        prefix, signature = self._settings.redis_prefix, self.signatures.sign(partition, updated_at)
+        await self._client.hset(f"{prefix}stats:{partition}", mapping={"updated_at": updated_at, "signed": signature})
+        self.signatures.settle(partition, None, signature)
+        done = f"{prefix}rebuild:done:{self.token}"  # of this rebuild: one before it may have been cut short
         await self._client.sadd(done, partition)
         await self._client.expire(done, REBUILD_EXPIRES_S)
 
@@ -122,24 +126,24 @@ class Writer:
             self.token = LIVE
         return complete
 
-    async def is_alike(self, partition: int) -> bool:
-        """Return whether whoever noted last how a partition stands wrote its scores by the same rules, or nobody did."""
-        held = await self._client.hmget(f"{self._settings.redis_prefix}stats:{partition}", "updated_at", "rules")
-        updated_at, rules = cast(list[bytes | None], held)
-        return updated_at is None or rules == self._rules(updated_at.decode()).encode()
+    async def look(self, partition: int) -> bool:
+        """Return whether what is there of a partition was written by the same rules, or by nobody; to be called before `note`."""
+        held = await self._client.hmget(f"{self._settings.redis_prefix}stats:{partition}", "updated_at", "signed")
+        return self.signatures.look(partition, cast(tuple[bytes | None, bytes | None], tuple(held)))
 
-    def _rules(self, updated_at: object) -> str:
-        """Return what scores are written by, and when that was: a release that doesn't know of it tells a later time only."""
-        return f"{RULES} {self._settings.topic_enter_reach!r} {self._settings.topic_leave_reach!r} {updated_at}"
+    async def note(self, partition: int, stats: dict[str, Any], next_scores_offset: int) -> bool:
+        """Publish a partition's counts, `updated_at` among them, and how far its scores are written.
 
-    async def note(self, partition: int, stats: dict[str, Any], next_scores_offset: int) -> None:
-        """Publish a partition's counts, `updated_at` among them, and how far its scores are written."""
-        prefix = self._settings.redis_prefix
+        Returns:
+            Whether nobody else noted anything of the partition since this writer did.
+        """
+        prefix, signature = self._settings.redis_prefix, self.signatures.sign(partition, stats["updated_at"])
         async with self._client.pipeline(transaction=False) as pipe:
-            told = {**stats, "rules": self._rules(stats["updated_at"])}
-            pipe.hset(f"{prefix}stats:{partition}", mapping=dict[Any, Any](told))
+            pipe.hget(f"{prefix}stats:{partition}", "signed")
+            pipe.hset(f"{prefix}stats:{partition}", mapping=dict[Any, Any]({**stats, "signed": signature}))
             pipe.set(f"{prefix}published:{partition}", next_scores_offset)
-            await pipe.execute()
+            before, *_ = await pipe.execute()
+        return self.signatures.settle(partition, before, signature)
 
     async def clock(self, watermark_s: float) -> None:
         """Publish what readers take as now; the watermark never goes back."""

@@ -52,6 +52,9 @@ class _Pipeline:
     def hset(self, key: str, mapping: dict[Any, Any]) -> None:
         self._commands.append(("hset", key, *(x for pair in mapping.items() for x in pair)))
 
+    def hget(self, key: str, field: str) -> None:
+        self._commands.append(("hget", key, field))
+
     def set(self, key: str, value: Any) -> None:
         self._commands.append(("set", key, value))
 
