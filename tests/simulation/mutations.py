@@ -182,7 +182,7 @@ MUTATIONS = [
         "rows go before their scores", "agents.scorer:Scorer._send_part",
         "        changelog = self.app.changelog(self.app.entities, partition)\n",
         "        changelog = self.app.changelog(self.app.entities, partition)\n"
-        "        await changelog.write(gone, nothing, state)\n", plan=(*_FORGETS, ("crash_steps", (900, 300, 300, 300))),
+        "        await changelog.write(gone, nothing, state)\n", plan=(*_FORGETS, ("crash_steps", (600, 200, 200, 200))),
     ),
 ]  # fmt: skip
 
