@@ -194,22 +194,29 @@ class Publisher:
         _log.info("filling Redis from the tables: its keyspace is incomplete")
         for p in sorted(self.app.owned):
             pending = self._pending.setdefault(p, Pending())
-            if pending.rebuilt != token:
-                table = self.app.entity_rows
-                rows = table.live_of(p)
-                for first in range(0, len(rows), SLICE):
-                    part = rows[first : first + SLICE]
-                    part = part[table.used[part] & (table.part[part] == p)]
-                    items = [published.entry(record, 0, self.app.clock.time()) for record in current_scores(table, part)]
-                    if await writer.write(p, items) == REBUILD:
-                        return
-                    await asyncio.sleep(0)
-                await writer.people(self.app.entities.partition(p).people.counts())
-                if writer.token == token:  # else somebody else has ended it meanwhile, and all this is in place
-                    await writer.rebuilt(p, self.app.clock.time())
-                    pending.rebuilt = token
+            if pending.rebuilt != token and not await self._refill(writer, p, token):
+                return
         await self._definitions.tell(writer)
         await writer.finish(f"{self.app.clock.time():.3f}")
+
+    async def _refill(self, writer: Writer, p: int, token: str) -> bool:
+        """Write all that a partition holds; return whether that is done, whoever ended the rebuild."""
+        state, table = self.app.entities.partition(p), self.app.entity_rows
+        rows = table.live_of(p)
+        for first in range(0, len(rows), SLICE):
+            part = rows[first : first + SLICE]
+            part = part[table.used[part] & (table.part[part] == p)]
+            items = [published.entry(record, 0, self.app.clock.time()) for record in current_scores(table, part)]
+            if await writer.write(p, items) == REBUILD:
+                return False
+            await asyncio.sleep(0)
+        if p not in self.app.owned or self.app.entities.store.partitions.get(p) is not state:
+            return False  # it was handed over: this may be a part of it, and its next owner writes all
+        await writer.people(state.people.counts())
+        if writer.token == token:  # else somebody else has ended it meanwhile, and all this is in place
+            await writer.rebuilt(p, self.app.clock.time())
+            self._pending.setdefault(p, Pending()).rebuilt = token
+        return True
 
     async def _note(self, writer: Writer) -> None:
         since = self.app.clock.time() - LATENCY_WINDOW_S
