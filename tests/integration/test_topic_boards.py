@@ -40,7 +40,7 @@ async def rebuild(writer: Writer, settings: Settings, reaches: dict[str, float],
     await writer.join_rebuild()
     await tell(writer, version, **reaches)
     for partition in range(settings.partitions):
-        await writer.rebuilt(partition)
+        await writer.rebuilt(partition, 1.7e9)
     assert await writer.finish("1")
 
 

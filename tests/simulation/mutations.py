@@ -36,6 +36,10 @@ _ZOMBIES = (*_BUSY, ("pauses", ((0.4, 1.2), (0.9, 0.5))), ("session_s", 0.25))
 _SLOW_ZOMBIES = (*_ZOMBIES, ("latency_mean_s", 0.05), ("workers", 2), ("is_small", True))
 _GATE = (*_SLOW_ZOMBIES, ("drops", 0.5))
 _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
+_WIPES = (
+    ("events", 25), ("span_s", 1.5), ("tick_ms", 400.0), ("step_s", 1e-5), ("fetch_s", 0.3), ("pauses", ((0.29, 1.2), (0.43, 0.5))),
+    ("session_s", 0.25), ("splits", 0.0), ("wipes_s", (1.0, 1.7)), ("leaves_s", (0.57,)), ("people", 8),
+)  # fmt: skip
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 _CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
 _FORGETS = (*_BUSY, ("forgets", ((0.3, "p1"), (0.7, "p2"))))
@@ -177,6 +181,10 @@ MUTATIONS = [
     Mutation(
         "a new owner publishes before it knows who is forgotten", "agents.discretion:Discretion.look",
         "if state.complete_until_s >= assignment or state.looks >= self._looks + 2:", "if True:", plan=_UNKNOWING,
+    ),
+    Mutation(
+        "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.settle",
+        "was_expected = before in self._expected.get(partition, ())", "was_expected = True", within=600, plan=_WIPES,
     ),
     Mutation(
         "rows go before their scores", "agents.scorer:Scorer._send_part",

@@ -1,0 +1,62 @@
+"""Whose the signature of a partition is, as one writer sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.redis.signing import Found, Signatures
+from streams.settings import Settings
+
+
+def found(signatures: Signatures, at_s: float) -> Found:
+    return repr(at_s).encode(), signatures.sign(0, at_s).encode()
+
+
+def test_nobody_and_somebody_with_the_same_rules_wrote_alike() -> None:
+    theirs = found(Signatures(Settings()), 1.5)
+    assert Signatures(Settings()).look(0, (None, None))
+    assert Signatures(Settings()).look(0, theirs)
+
+
+@pytest.mark.parametrize("other", [Settings(topic_enter_reach=4.0), Settings(topic_leave_reach=1.0)])
+def test_other_settings_and_a_release_without_signatures_wrote_otherwise(other: Settings) -> None:
+    mine = Signatures(Settings())
+    assert not mine.look(0, found(Signatures(other), 1.5))
+    assert not mine.look(0, (b"1.5", None))
+    _, signed = found(Signatures(Settings()), 1.5)
+    assert not mine.look(0, (b"1.75", signed))  # an older release notes a later time, and leaves what it doesn't know
+
+
+def test_what_somebody_else_wrote_in_between_is_noticed_once() -> None:
+    mine, theirs = Signatures(Settings()), Signatures(Settings())
+    mine.look(0, (None, None))
+    first = mine.sign(0, 1.5)
+    assert mine.settle(0, None, first)
+    second = mine.sign(0, 1.75)
+    assert mine.settle(0, first.encode(), second)
+    _, foreign = found(theirs, 1.75)
+    third = mine.sign(0, 2.0)
+    assert not mine.settle(0, foreign, third)
+    assert mine.settle(0, third.encode(), mine.sign(0, 2.25))
+
+
+def test_a_redis_that_was_wiped_and_filled_by_nobody_known_is_noticed() -> None:
+    mine = Signatures(Settings())
+    mine.look(0, (None, None))
+    mine.settle(0, None, mine.sign(0, 1.5))
+    assert not mine.settle(0, None, mine.sign(0, 1.75))
+
+
+def test_a_request_that_failed_may_have_been_carried_out() -> None:
+    mine = Signatures(Settings())
+    mine.look(0, (None, None))
+    lost = mine.sign(0, 1.5)
+    assert mine.settle(0, lost.encode(), mine.sign(0, 1.75))
+
+
+def test_what_was_handed_over_is_looked_at_again() -> None:
+    mine = Signatures(Settings())
+    mine.look(0, (None, None))
+    mine.look(1, (None, None))
+    mine.keep({1})
+    assert (mine.is_known(0), mine.is_known(1)) == (False, True)
