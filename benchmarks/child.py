@@ -16,6 +16,7 @@ from typing import IO
 from streams.embedded import GUARD
 from streams.errors import CloutstreamError
 from streams.settings import PREFIX, Settings
+from streams.worker_process import end_of
 
 _STOP_TIMEOUT_S = 10.0
 _SHOWN_BYTES = 1500
@@ -53,9 +54,7 @@ class Child:
         """Return the end of its log."""
         if self._log is None:
             return "what is above"
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - _SHOWN_BYTES))
-        return self._log.read().decode(errors="replace").strip() or "nothing"
+        return end_of(self._log, _SHOWN_BYTES).strip() or "nothing"
 
     def line(self, timeout_s: float) -> bytes:
         """Return the next line of its standard output.

@@ -20,6 +20,16 @@ STOP_TIMEOUT_S = 10.0
 _SHOWN_BYTES = 1500
 
 
+def end_of(log: IO[bytes], most_bytes: int) -> str:
+    """Return the end of what a child printed into a file.
+
+    Without moving in it: parent and child share the position, and the child would write on from there, over what it wrote before.
+    """
+    size = os.fstat(log.fileno()).st_size
+    shown = min(size, most_bytes)
+    return os.pread(log.fileno(), shown, size - shown).decode(errors="replace")
+
+
 class WorkerProcess:
     """A running `cloutstream worker`; what it prints goes to a file of its own, so that it can't disturb a board."""
 
@@ -39,9 +49,7 @@ class WorkerProcess:
 
     def last_words(self) -> str:
         """Return the end of what the worker printed."""
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - _SHOWN_BYTES))
-        return self._log.read().decode(errors="replace").strip() or "nothing"
+        return end_of(self._log, _SHOWN_BYTES).strip() or "nothing"
 
     def stop(self) -> None:
         """Ask the worker to end, and end it when it hasn't after 10 s."""

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 from streams.settings import PREFIX, Settings
+from streams.worker_process import end_of
 
 ROOT = Path(__file__).parent.parent
 READY_S, STOP_S = 40.0, 10.0
@@ -69,16 +70,13 @@ class Worker:
 
     def log(self) -> str:
         """Return the end of what it printed."""
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - _LOG_SHOWN_BYTES))
-        return self._log.read().decode(errors="replace")
+        return end_of(self._log, _LOG_SHOWN_BYTES)
 
     def url(self) -> str:
         """Return where it answers on its health and metrics, once it has said so."""
         deadline = time.monotonic() + READY_S
         while True:
-            self._log.seek(0)
-            found = re.search(r"health and metrics at (http://\S+)", self._log.read().decode(errors="replace"))
+            found = re.search(r"health and metrics at (http://\S+)", end_of(self._log, sys.maxsize))
             if found:
                 return found[1]
             self.check()
