@@ -63,8 +63,9 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
     redis.call("ZREM", boards .. e[3] .. ":trending", e[4])
   else
     local held = tonumber(redis.call("HGET", hash, "ver") or -1)
-    -- A rebuild lays the boards out anew, so there an equal version must be written too.
-    if version > held or (not live and version == held) then
+    -- An equal version too: the boards may lack it. A rebuild lays them out anew, and whoever does it may be behind the hash, as
+    -- the owner of a partition is behind one that lost it and went on.
+    if version >= held then
       local v = e[7]
       redis.call("HSET", hash, "score", v[1], "reach", v[2], "network", v[3], "amplification", v[4], "reach_pts", v[5],
         "network_pts", v[6], "amplification_pts", v[7], "momentum", v[8], "plus_minus", v[9], "posts", v[10], "likes", v[11],

@@ -113,7 +113,7 @@ MUTATIONS = [
     Mutation(
         "Redis takes an older version", "streams.redis.writer:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
-        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version > held', 'true')",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version >= held', 'true')",
     ),
     Mutation(
         "the newest of what waits for Redis is the last one told", "agents.pending:Pending.add",
