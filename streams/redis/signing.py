@@ -21,32 +21,31 @@ class Signatures:
 
     def __init__(self, settings: Settings) -> None:
         self._rules = f"{RULES} {settings.topic_enter_reach!r} {settings.topic_leave_reach!r}"
-        self._id = uuid.uuid4().hex[:12]
-        # What may be there unless somebody else signed: a request that failed may have been carried out.
-        self._expected: dict[int, set[bytes | None]] = {}
+        self._id = uuid.uuid4().hex[:12].encode()
+        self._first: dict[int, bytes | None] = {}  # what was there before this writer signed
 
     def is_known(self, partition: int) -> bool:
-        """Return whether it is known who signed a partition last."""
-        return partition in self._expected
+        """Return whether it is known who signed a partition before this writer."""
+        return partition in self._first
 
     def keep(self, partitions: Collection[int]) -> None:
         """Know that all other partitions are somebody else's now."""
-        self._expected = {p: expected for p, expected in self._expected.items() if p in partitions}
+        self._first = {p: first for p, first in self._first.items() if p in partitions}
 
     def look(self, partition: int, found: Found) -> bool:
         """Take over what is found of a partition; return whether it was written by the same rules, or by nobody."""
         updated_at, signed = found
-        self._expected[partition] = {signed}
+        self._first[partition] = signed
         return updated_at is None or (signed or b"").rpartition(b" ")[0].decode() == f"{self._rules} {updated_at.decode()}"
 
-    def sign(self, partition: int, updated_at: float) -> str:
-        """Return a signature that is about to be written."""
-        signature = f"{self._rules} {updated_at!r} {self._id}"
-        self._expected.setdefault(partition, set()).add(signature.encode())
-        return signature
+    def text(self, updated_at: float) -> str:
+        """Return a signature."""
+        return f"{self._rules} {updated_at!r} {self._id.decode()}"
 
-    def settle(self, partition: int, before: bytes | None, signature: str) -> bool:
-        """Know that a signature is written; return whether the one before it is one that was to be expected."""
-        was_expected = before in self._expected.get(partition, ())
-        self._expected[partition] = {signature.encode()}
+    def signed(self, partition: int, before: bytes | None) -> bool:
+        """Know that this writer signed; return whether what was there before is its own, or what it had found."""
+        # Its own by any of its requests: one that failed may have been carried out.
+        is_own = before is not None and before.endswith(self._id)
+        was_expected = is_own or before == self._first.get(partition, self._id)
+        self._first[partition] = self._id  # as no signature is, so that now only its own will do
         return was_expected

@@ -111,9 +111,9 @@ class Writer:
 
     async def rebuilt(self, partition: int, updated_at: float) -> None:
         """Say, and sign, that all of a partition is written."""
-        prefix, signature = self._settings.redis_prefix, self.signatures.sign(partition, updated_at)
+        prefix, signature = self._settings.redis_prefix, self.signatures.text(updated_at)
         await self._client.hset(f"{prefix}stats:{partition}", mapping={"updated_at": updated_at, "signed": signature})
-        self.signatures.settle(partition, None, signature)
+        self.signatures.signed(partition, None)
         done = f"{prefix}rebuild:done:{self.token}"  # of this rebuild: one before it may have been cut short
         await self._client.sadd(done, partition)
         await self._client.expire(done, REBUILD_EXPIRES_S)
@@ -137,13 +137,13 @@ class Writer:
         Returns:
             Whether nobody else noted anything of the partition since this writer did.
         """
-        prefix, signature = self._settings.redis_prefix, self.signatures.sign(partition, stats["updated_at"])
+        prefix, signature = self._settings.redis_prefix, self.signatures.text(stats["updated_at"])
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.hget(f"{prefix}stats:{partition}", "signed")
             pipe.hset(f"{prefix}stats:{partition}", mapping=dict[Any, Any]({**stats, "signed": signature}))
             pipe.set(f"{prefix}published:{partition}", next_scores_offset)
             before, *_ = await pipe.execute()
-        return self.signatures.settle(partition, before, signature)
+        return self.signatures.signed(partition, before)
 
     async def clock(self, watermark_s: float) -> None:
         """Publish what readers take as now; the watermark never goes back."""

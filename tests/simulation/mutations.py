@@ -183,8 +183,8 @@ MUTATIONS = [
         "if state.complete_until_s >= assignment or state.looks >= self._looks + 2:", "if True:", plan=_UNKNOWING,
     ),
     Mutation(
-        "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.settle",
-        "was_expected = before in self._expected.get(partition, ())", "was_expected = True", within=600, plan=_WIPES,
+        "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.signed",
+        "was_expected = is_own or before == self._first.get(partition, self._id)", "was_expected = True", within=600, plan=_WIPES,
     ),
     Mutation(
         "rows go before their scores", "agents.scorer:Scorer._send_part",

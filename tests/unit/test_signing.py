@@ -9,7 +9,7 @@ from streams.settings import Settings
 
 
 def found(signatures: Signatures, at_s: float) -> Found:
-    return repr(at_s).encode(), signatures.sign(0, at_s).encode()
+    return repr(at_s).encode(), signatures.text(at_s).encode()
 
 
 def test_nobody_and_somebody_with_the_same_rules_wrote_alike() -> None:
@@ -30,28 +30,30 @@ def test_other_settings_and_a_release_without_signatures_wrote_otherwise(other: 
 def test_what_somebody_else_wrote_in_between_is_noticed_once() -> None:
     mine, theirs = Signatures(Settings()), Signatures(Settings())
     mine.look(0, (None, None))
-    first = mine.sign(0, 1.5)
-    assert mine.settle(0, None, first)
-    second = mine.sign(0, 1.75)
-    assert mine.settle(0, first.encode(), second)
-    _, foreign = found(theirs, 1.75)
-    third = mine.sign(0, 2.0)
-    assert not mine.settle(0, foreign, third)
-    assert mine.settle(0, third.encode(), mine.sign(0, 2.25))
+    assert mine.signed(0, None)
+    assert mine.signed(0, mine.text(1.5).encode())
+    assert not mine.signed(0, theirs.text(1.75).encode())
+    assert mine.signed(0, mine.text(2.0).encode())
+
+
+def test_who_was_found_may_be_found_until_this_writer_signs() -> None:
+    mine, before = Signatures(Settings()), found(Signatures(Settings()), 1.5)
+    mine.look(0, before)
+    assert mine.signed(0, before[1])
+    assert not mine.signed(0, before[1])
 
 
 def test_a_redis_that_was_wiped_and_filled_by_nobody_known_is_noticed() -> None:
     mine = Signatures(Settings())
     mine.look(0, (None, None))
-    mine.settle(0, None, mine.sign(0, 1.5))
-    assert not mine.settle(0, None, mine.sign(0, 1.75))
+    assert mine.signed(0, None)
+    assert not mine.signed(0, None)
 
 
 def test_a_request_that_failed_may_have_been_carried_out() -> None:
     mine = Signatures(Settings())
     mine.look(0, (None, None))
-    lost = mine.sign(0, 1.5)
-    assert mine.settle(0, lost.encode(), mine.sign(0, 1.75))
+    assert mine.signed(0, mine.text(1.5).encode())
 
 
 def test_what_was_handed_over_is_looked_at_again() -> None:
