@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import IO, Any, Self
 
 from streams.errors import CloutstreamError, ConfigurationError
@@ -132,6 +133,10 @@ class EmbeddedServer:
     def pause(self) -> None:
         """Freeze the server: connections stay open and nothing is answered, as when a host hangs."""
         self._send(signal.SIGSTOP)
+        # On a busy machine the thread that gets the signal waits for its turn, and the others go on answering until then.
+        state = Path(f"/proc/{self.pid}/stat")
+        while self.is_running and state.exists() and state.read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let a paused server go on where it was."""

@@ -87,9 +87,9 @@ class Listener:
                     self._kept.setdefault(kind, deque()).append(data)
 
     async def placed(self) -> str:
-        """Return the first id that comes."""
+        """Return the first id that tells a place in every log; each log is placed in its own time."""
         async with asyncio.timeout(WAIT_S):
-            while self.last_id is None:
+            while self.last_id is None or not all(log in self.last_id for log in LOGS):
                 await self._next()
         return self.last_id
 

@@ -14,6 +14,7 @@ from streams.settings import Settings
 RULES = 1  # raised when what a score is in Redis changes otherwise than by its numbers
 
 Found = tuple[bytes | None, bytes | None]  # `updated_at` and `signed` of a partition's stats
+NOTHING: Found = (None, None)  # what a wipe leaves: the missing epoch tells of it, and whoever fills Redis signs
 
 
 class Signatures:
@@ -42,10 +43,11 @@ class Signatures:
         """Return a signature."""
         return f"{self._rules} {updated_at!r} {self._id.decode()}"
 
-    def signed(self, partition: int, before: bytes | None) -> bool:
-        """Know that this writer signed; return whether what was there before is its own, or what it had found."""
+    def signed(self, partition: int, before: Found = NOTHING) -> bool:
+        """Know that this writer signed; return whether what was there before is nothing, its own, or what it had found."""
         # Its own by any of its requests: one that failed may have been carried out.
-        is_own = before is not None and before.endswith(self._id)
-        was_expected = is_own or before == self._first.get(partition, self._id)
+        signed = before[1]
+        is_own = signed is not None and signed.endswith(self._id)
+        was_expected = before == NOTHING or is_own or signed == self._first.get(partition, self._id)
         self._first[partition] = self._id  # as no signature is, so that now only its own will do
         return was_expected

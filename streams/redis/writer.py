@@ -113,7 +113,7 @@ class Writer:
         """Say, and sign, that all of a partition is written."""
         prefix, signature = self._settings.redis_prefix, self.signatures.text(updated_at)
         await self._client.hset(f"{prefix}stats:{partition}", mapping={"updated_at": updated_at, "signed": signature})
-        self.signatures.signed(partition, None)
+        self.signatures.signed(partition)
         done = f"{prefix}rebuild:done:{self.token}"  # of this rebuild: one before it may have been cut short
         await self._client.sadd(done, partition)
         await self._client.expire(done, REBUILD_EXPIRES_S)
@@ -135,15 +135,15 @@ class Writer:
         """Publish a partition's counts, `updated_at` among them, and how far its scores are written.
 
         Returns:
-            Whether nobody else noted anything of the partition since this writer did.
+            Whether nobody else noted anything of the partition since this writer did, or since a wipe.
         """
         prefix, signature = self._settings.redis_prefix, self.signatures.text(stats["updated_at"])
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.hget(f"{prefix}stats:{partition}", "signed")
+            pipe.hmget(f"{prefix}stats:{partition}", "updated_at", "signed")
             pipe.hset(f"{prefix}stats:{partition}", mapping=dict[Any, Any]({**stats, "signed": signature}))
             pipe.set(f"{prefix}published:{partition}", next_scores_offset)
             before, *_ = await pipe.execute()
-        return self.signatures.signed(partition, before)
+        return self.signatures.signed(partition, tuple(before))
 
     async def clock(self, watermark_s: float) -> None:
         """Publish what readers take as now; the watermark never goes back."""
