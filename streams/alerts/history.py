@@ -85,7 +85,7 @@ class Trial:
         """Decide as `alert.lua` does."""
         held = self._held.get(alert.entity)
         if held is not None and (
-            alert.version <= held.version or alert.episode == held.episode or alert.at - held.at < alert.cooldown_s
+            alert.since < held.version or alert.episode == held.episode or alert.at - held.at < alert.cooldown_s
         ):
             return False
         self._held[alert.entity] = alert

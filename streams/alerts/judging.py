@@ -22,8 +22,9 @@ _KEPT_S = 7 * 86400.0
 class Alert:
     """One alert, and what decides whether it is written: see `alert.lua`.
 
-    `version` is that of the score. An `episode` is alerted once, at least `cooldown_s` of event time after the last one of
-    the rule and the entity; that is remembered for `kept_s` (0: for ever). `body` is JSON.
+    `version` is that of the score, `since` the last one before what is told of can have happened. An `episode` is alerted once,
+    at least `cooldown_s` of event time after the last one of the rule and the entity; that is remembered for `kept_s` (0: for
+    ever). `body` is JSON.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Alert:
     entity: str
     at: float
     version: int
+    since: int
     episode: str
     cooldown_s: float
     kept_s: float
@@ -64,7 +66,9 @@ def _judge(rule: Rule, entity: str, record: ScoreRecord, settings: Settings) -> 
     if rule.kind == "jump":
         if not change.surge or moved < rule.points:
             return None
-        return _alert(rule, entity, record, numbers, f"surge:{orjson.loads(change.surge)['began']}", {})
+        began = orjson.loads(change.surge)["began"]
+        # Who folds the same engagements again after a crash may see the surge begin at another one of them.
+        return _alert(rule, entity, record, numbers, f"surge:{began}", {}, since=began - 1)
     if rule.kind == "drop":
         # The same fall is seen for as long as it lies within the window.
         window_s = 2 * settings.half_life_fast_s
@@ -76,7 +80,7 @@ def _judge(rule: Rule, entity: str, record: ScoreRecord, settings: Settings) -> 
 
 def _alert(
     rule: Rule, entity: str, record: ScoreRecord, numbers: list[str], episode: str, more: dict[str, Any], *,
-    least_s: float = 0.0, kept_s: float = _KEPT_S,
+    since: int | None = None, least_s: float = 0.0, kept_s: float = _KEPT_S,
 ) -> Alert:  # fmt: skip
     change = record.change
     at = float(numbers[_PLACE["at"]])
@@ -97,7 +101,8 @@ def _alert(
         "behind": None if change is None or not change.surge else behind(orjson.loads(change.surge)),
     }
     kept_s = kept_s and max(kept_s, 2 * cooldown_s)
-    return Alert(alert_id, rule.id, entity, at, record.version, episode, cooldown_s, kept_s, orjson.dumps(body))
+    since = record.version - 1 if since is None else since
+    return Alert(alert_id, rule.id, entity, at, record.version, since, episode, cooldown_s, kept_s, orjson.dumps(body))
 
 
 def alert_id_of(rule_id: str, entity: str, episode: str) -> str:

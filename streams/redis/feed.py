@@ -52,7 +52,7 @@ class Feed:
         s, written = self._settings, 0
         for first in range(0, len(alerts), ALERTS_PER_CALL):
             items = [
-                [f"{a.rule}:{a.entity}", a.version, a.episode, a.at, a.cooldown_s, a.kept_s, a.body.decode()]
+                [f"{a.rule}:{a.entity}", a.version, a.since, a.episode, a.at, a.cooldown_s, a.kept_s, a.body.decode()]
                 for a in alerts[first : first + ALERTS_PER_CALL]
             ]
             written += int(await self._alert(args=[s.redis_prefix, s.alerts_maxlen, pack(items)]))

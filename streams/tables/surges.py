@@ -31,9 +31,10 @@ _FIXED = struct.Struct("<q?IIII")
 class Surge:
     """One surge of one entity.
 
-    `began` is the version (engagements offset) at which it was seen: with the entity its identity. `told` says that a change
-    event was sent for it. `likes`, `shares` and `replies` count engagements since, `low_trust` those of them by accounts below
-    `alerting.TRUSTED`. `people` are hashes of the first distinct trusted ones, at most `MOST_PEOPLE`.
+    `began` is the first version (engagements offset) at which it can have begun: behind the one at which it wasn't seen yet. With
+    the entity it is its identity, except for who folds the same engagements again after a crash, cut otherwise. `told` says that
+    a change event was sent for it. `likes`, `shares` and `replies` count engagements since, `low_trust` those of them by accounts
+    below `alerting.TRUSTED`. `people` are hashes of the first distinct trusted ones, at most `MOST_PEOPLE`.
     """
 
     began: int
@@ -105,8 +106,9 @@ def settle_surges(table: EntityRows) -> None:
         table.end_surge(row)
     if not rising.any():
         return
-    for row in rows[rising & ~table.surging[rows]].tolist():
-        table.begin_surge(row, Surge(int(table.rows["off"][row])))
+    beginning = rows[rising & ~table.surging[rows]]
+    for row, version in _versions_before(table, beginning).items():
+        table.begin_surge(row, Surge(version + 1))
     chosen = where_true(rising[place])
     kind, person, trusted = entries["kind"][chosen], entries["person"][chosen], entries["trust"][chosen] >= alerting.TRUSTED
     place = place[chosen]
@@ -126,6 +128,15 @@ def settle_surges(table: EntityRows) -> None:
         people = table.surges[row].people
         if len(people) < MOST_PEOPLE:
             people[one] = None
+
+
+def _versions_before(table: EntityRows, rows: Rows) -> dict[int, int]:
+    """Return the version of each row at the last flush, -1 of a new one."""
+    versions: dict[int, int] = {}
+    for noted in reversed(table.noted if len(rows) else []):  # of several the first holds how a row was before all of them
+        mine = np.isin(noted.rows, rows)
+        versions.update(zip(noted.rows[mine].tolist(), picked(noted.before, mine)["off"].tolist(), strict=True))
+    return versions
 
 
 @dataclass(frozen=True, slots=True)

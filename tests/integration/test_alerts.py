@@ -14,11 +14,15 @@ import redis
 from harness import Deployment, deployment
 from load import Record, send
 
+from streams.alerts.judging import judge
+from streams.alerts.rules import Rule, checked
 from streams.alerts.webhook import signature
 from streams.cli import main
 from streams.embedded import EmbeddedRedis
 from streams.redis.deliveries import Deliveries
+from streams.redis.feed import Feed
 from streams.settings import PREFIX, Secret, Settings
+from streams.tables.score_records import NUMBERS, Change, ScoreRecord
 
 KEY = "a key of sixteen bytes or more"
 NOW_S = time.time()
@@ -177,6 +181,25 @@ def test_no_alert_is_lost_or_repeated_when_workers_are_killed(
         assert len(ids) == len(set(ids))
         held = {a["entity"]: a["score"] for a in found if a["kind"] == "crosses"}
         assert set(held) >= {f"account:{author}" for author in authors}
+
+
+async def test_a_surge_that_is_made_anew_after_a_crash_is_not_alerted_again(settings: Settings) -> None:
+    rule = checked(Rule(id="j", kind="jump", scope="all", points=2.0, cooldown_s=0.0))
+    feed = Feed(settings)
+    try:
+        # Alerted of with version 50; then folded again from version 40 on, in other steps, and later there is another one.
+        for ver, began, written in ((50, 41, 1), (50, 41, 0), (60, 41, 0), (60, 46, 0), (90, 80, 1), (95, 80, 0)):
+            (alert,) = judge([rule], jumped(ver, began), settings)
+            assert await feed.write([alert]) == written
+    finally:
+        await feed.close()
+
+
+def jumped(ver: int, began: int) -> ScoreRecord:
+    """Return a score of a version, with a jump by a surge that began at one."""
+    numbers = ",".join(str(ver) if name == "ver" else "1.0" for name in NUMBERS)
+    surge = {"began": began, "z": 9.0, "counted": 9.0, "expected": 1.0, "people": 9, "likes": 9, "shares": 0, "replies": 0}
+    return ScoreRecord('"account:ann"', numbers, Change("10.0", "16.0", "[]", "6.0", json.dumps({**surge, "low_trust": 0})))
 
 
 def test_the_first_places_of_a_board_are_looked_at(

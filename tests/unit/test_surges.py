@@ -159,6 +159,27 @@ def test_a_surge_survives_who_held_it(story: Story) -> None:
     assert heir.table.surges[row].began == told["surge"][0]["began"]
 
 
+@pytest.mark.parametrize("cuts", [(19,), (2, 19), (0, 1, 2, 9, 19)])
+def test_a_surge_that_is_seen_again_after_a_crash_may_have_begun_before_it_was_alerted(
+    story: Story, cuts: tuple[int, ...]
+) -> None:
+    heir = story.recovered()
+    for n in range(10):
+        story.engage(10 * 24 * HOUR_S + n, 8)
+    change = story.flush()
+    assert change is not None
+    (row,) = story.table.surges
+    alerted, heard = int(story.table.rows["off"][row]), 0
+    for n in range(20):  # the row wasn't durable; what came meanwhile is folded with it, in other steps
+        heir.engage(10 * 24 * HOUR_S + n, 8)
+        if n in cuts:
+            again = heir.flush()
+            for surge in again["surge"] if again else []:
+                heard += 1
+                assert surge["began"] <= alerted
+    assert heard
+
+
 def test_a_row_of_a_release_without_a_past_is_read_and_not_alarmed_at(story: Story) -> None:
     story.engage(10 * 24 * HOUR_S, 2)
     story.flush()
