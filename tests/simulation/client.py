@@ -52,8 +52,8 @@ class _Pipeline:
     def hset(self, key: str, mapping: dict[Any, Any]) -> None:
         self._commands.append(("hset", key, *(x for pair in mapping.items() for x in pair)))
 
-    def hget(self, key: str, field: str) -> None:
-        self._commands.append(("hget", key, field))
+    def hmget(self, key: str, *fields: str) -> None:
+        self._commands.append(("hmget", key, *fields))
 
     def set(self, key: str, value: Any) -> None:
         self._commands.append(("set", key, value))
@@ -134,7 +134,8 @@ class Client:
         return (await self.run([("expire", key, seconds)]))[0]
 
     async def hmget(self, key: str, *fields: str) -> list[bytes | None]:
-        return await self.run([("hget", key, field) for field in fields])
+        found: list[bytes | None] = (await self.run([("hmget", key, *fields)]))[0]
+        return found
 
     async def hset(self, key: str, mapping: dict[Any, Any]) -> Any:
         return (await self.run([("hset", key, *(x for pair in mapping.items() for x in pair))]))[0]

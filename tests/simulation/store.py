@@ -67,6 +67,10 @@ class Store:
         found: str | None = self.data.get(key, {}).get(field)
         return found
 
+    def _hmget(self, key: str, *fields: str) -> list[bytes | None]:
+        found = [self._hget(key, field) for field in fields]
+        return [None if value is None else value.encode() for value in found]
+
     def _hset(self, key: str, *pairs: Any) -> int:
         held = self.data.setdefault(key, {})
         before = len(held)
