@@ -18,6 +18,7 @@ import agents.alerter
 import agents.fetched
 import agents.intake
 import agents.publisher
+import agents.rebuilder
 import agents.scorer
 import streams.control.campaigns
 import streams.control.state
@@ -76,6 +77,7 @@ _SMALL = (
     (agents.fetched, "ROUND_EVENTS", 12),
     (agents.intake, "RECORD_BYTES", 700),
     (agents.publisher, "SLICE", 4),
+    (agents.rebuilder, "SLICE", 4),
     (streams.tables.forgetting, "SLICE", 3),
     (streams.redis.forgetting, "_PAGE", 2),
     (streams.redis.writer, "ENTITIES_PER_CALL", 3),
