@@ -8,6 +8,7 @@ from streams.redis import published
 from streams.redis.writer import REBUILD, Writer
 from streams.tables.score_records import ScoreRecord
 
+_UNKNOWN = "unknown"  # no fingerprint
 Records = list[tuple[bytes, int, ScoreRecord | None]]
 
 
@@ -16,9 +17,11 @@ class Discretion:
 
     def __init__(self, app: Host, scorer: Scorer) -> None:
         self._app, self._scorer = app, scorer
-        # By partition: who is out of what Redis has of it, and who was known at the first write since.
+        # By partition: who is out of what Redis has of it; who was known at the first write since, until no more is to be learnt
+        # of that; and of those that were let go when that was, with the looks at the control topic until then.
         self._erased: dict[int, str] = {}
         self._written_as: dict[int, str] = {}
+        self._left: dict[int, tuple[float, int]] = {}
         # Assignments, by when they were: up to which the control topic is known, and the last with the looks at it until then.
         self._informed_of = self._assignment = float("-inf")
         self._looks = 0
@@ -28,13 +31,28 @@ class Discretion:
         state, assignment = self._app.control.state, self._app.owned_since_s
         if self._assignment != assignment:
             self._assignment, self._looks = assignment, state.looks
-        # By the clock; should that be set back meanwhile, by the second look at the topic, which was begun after the first.
-        if state.complete_until_s >= assignment or state.looks >= self._looks + 2:
+        if self._is_known_until(assignment, self._looks):
             self._informed_of = assignment
+        for p in [p for p, left in self._left.items() if p in self._app.owned or self._is_known_until(*left)]:
+            del self._left[p]
+            if p not in self._app.owned and self._written_as.get(p) == self._app.control.forgotten.fingerprint:
+                del self._written_as[p]
+
+    def _is_known_until(self, at_s: float, looks: int) -> bool:
+        """Return whether the control topic is known up to a time, at which it had been looked at so often."""
+        # By the clock; should that be set back meanwhile, by the second look at the topic, which was begun after the first.
+        state = self._app.control.state
+        return state.complete_until_s >= at_s or state.looks >= looks + 2
 
     def let_go(self, partition: int) -> None:
         """Know that a partition is somebody else's now."""
         self._erased.pop(partition, None)
+        self._left[partition] = self._app.clock.time(), self._app.control.state.looks
+
+    def distrust(self, partition: int) -> None:
+        """Know that somebody else wrote of a partition, who may not have known who is forgotten."""
+        self._erased.pop(partition, None)
+        self._written_as[partition] = _UNKNOWN
 
     def may_write(self, partition: int) -> bool:
         """Return whether changes of a partition may be written, and note with which knowledge they are.
@@ -70,9 +88,10 @@ class Discretion:
             self._app.entities.partition(partition).write_again([key])
 
     async def erase(self, writer: Writer) -> None:
-        """Take who is forgotten out of the change feeds and the reasons.
+        """Take who is forgotten out of the change feeds and the reasons, and their scores, where they were written unknowingly.
 
-        Also of partitions that are another worker's by now: this one may have written after that had looked through them.
+        Also of partitions that are another worker's by now: this one may have written after that had looked through them. And
+        again for each who is found to be forgotten, until all is known that was said before it let them go.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
@@ -86,10 +105,15 @@ class Discretion:
         }
         if not due:
             return
-        for p in await writer.eraser.erase_changes(due, forgotten):
+        await writer.eraser.erase_changes(due, forgotten)
+        # What the table holds of them gets its tombstones in its own time; it lacks what another worker has buried already.
+        if any(due.values()):
             gone = [published.expired(name) for name in await writer.eraser.scores(forgotten)]
-            if await writer.write(p, gone) == REBUILD:
+            if await writer.write(min(due), gone) == REBUILD:
                 return  # and again when there are boards
         for p in due:
             self._erased[p] = fingerprint
-            self._written_as.pop(p, None)
+            if p not in self._app.owned and p not in self._left:
+                self._written_as.pop(p, None)
+            elif p in self._written_as:
+                self._written_as[p] = fingerprint

@@ -46,8 +46,13 @@ class Noter:
         """Whether it is time to note."""
         return self._app.clock.monotonic() - self._noted_at_s > NOTE_INTERVAL_S
 
-    async def note(self, writer: Writer, written: Callable[[int], int]) -> None:
-        """Write what is to be told; `written` says how far a partition's scores are written, as offset.
+    async def note(self, writer: Writer, written: Callable[[int], int], is_shared: Callable[[int], None]) -> None:
+        """Write what is to be told.
+
+        Args:
+            writer: writes it.
+            written: says how far a partition's scores are written, as offset.
+            is_shared: told of a partition of which somebody else wrote, too.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
@@ -69,7 +74,7 @@ class Noter:
             }
             if not await writer.note(p, stats, written(p)):
                 _log.warning("somebody else wrote of partition %d, too: who had it before and didn't know, or has it now", p)
-                app.redis_is_outdated = True
+                is_shared(p)
             people = app.entities.partition(p).people.counts()
             if people != self._told_people.get(p):
                 await writer.people(people)

@@ -120,7 +120,7 @@ class Publisher:
             await self._rebuilder.rebuild(writer)
         await self._discretion.erase(writer)
         if self._noter.is_due:
-            await self._noter.note(writer, self._written)
+            await self._noter.note(writer, self._written, self._shared)
             if self._definitions.is_due:
                 await self._definitions.tell(writer)
             if writer.token != LIVE:
@@ -171,6 +171,11 @@ class Publisher:
         """Return the scores offset that comes next: after what waits, else what is committed, else the beginning."""
         pending = self._pending.get(partition)
         return (pending.next_offset if pending else 0) or self._committed(partition)
+
+    def _shared(self, partition: int) -> None:
+        """Mend what somebody else wrote who has lost a partition: boards from an older table, and scores of who is forgotten."""
+        self.app.redis_is_outdated = True
+        self._discretion.distrust(partition)
 
     def _pending_of(self, partition: int) -> Pending:
         return self._pending.setdefault(partition, Pending())

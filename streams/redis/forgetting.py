@@ -31,16 +31,13 @@ class Eraser:
     def __init__(self, settings: Settings, client: Any) -> None:
         self._prefix, self._partitions, self._client = settings.redis_prefix, settings.partitions, client
 
-    async def erase_changes(self, partitions: Mapping[int, bool], forgotten: Forgotten) -> list[int]:
+    async def erase_changes(self, partitions: Mapping[int, bool], forgotten: Forgotten) -> None:
         """Take them out of the change feeds of partitions, and out of why the scores of their entities moved.
 
         Args:
             partitions: whose. With True it is done in any case, since who calls wrote to it without knowing of them; else only
                 if it wasn't done since the last of them was forgotten.
             forgotten: who.
-
-        Returns:
-            Partitions for which it was done before, and who calls wrote after that: scores of them may be there again.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
@@ -49,12 +46,11 @@ class Eraser:
         was_done = [p for p in partitions if await self._client.hget(done, str(p)) == fingerprint.encode()]
         due = [p for p, must in partitions.items() if must or p not in was_done]
         if not due:
-            return []
+            return
         for p in due:
             await self._erase(f"{self._prefix}changes:{p}", forgotten)
         await self._erase_reasons(due, forgotten)
         await self._client.hset(done, mapping={str(p): fingerprint for p in due})
-        return [p for p in due if p in was_done]
 
     async def scores(self, forgotten: Forgotten) -> list[str]:
         """Return the entities of them that have a score; looks at all keys."""
