@@ -180,6 +180,7 @@ class Client:
         return list(await answer)
 
     def _run(self, commands: list[tuple[Any, ...]]) -> Any:
+        self._store.caller = str(self._worker)
         results: list[Any] = []
         failed: Exception | None = None
         for name, *args in commands:

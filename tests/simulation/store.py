@@ -18,6 +18,7 @@ class Store:
     def __init__(self) -> None:
         self.data: dict[str, Any] = {}
         self.scripts: dict[str, str] = {}
+        self.caller = ""  # whose commands are run
         self.on_change: Callable[[str, str, str], None] = lambda *_: None  # key, id, event: an entry of a stream
         self.on_message: Callable[[str], None] = lambda _: None
         self.on_alert: Callable[[str], None] = lambda _: None

@@ -45,6 +45,8 @@ class Watch:
         self._ids: dict[TP, set[int]] = defaultdict(set)
         self._positions: dict[TP, int] = defaultdict(int)
         self._seen: dict[str, dict[str, int]] = {"feed": {}, "wake-up": {}}
+        self._told_by: dict[str, str] = {}  # entity -> who told the last wake-up of it
+        self._may_repeat: dict[str, str] = {}  # entity -> all but whom may tell the last one again
         self._last_id: dict[str, int] = {}
         self.told: dict[str, dict[str, Any]] = {}  # entity -> the last change event
         self._alerted: dict[tuple[str, str], int] = {}  # rule and entity -> highest version of an alert
@@ -189,8 +191,9 @@ class Watch:
             self._saw("feed", orjson.loads(value))
 
     def wiped(self) -> None:
-        """Redis forgot which versions it told of; what a worker that had lost a partition tells late may come once more."""
+        """Redis forgot which versions it told of: who didn't tell of one may do so once more."""
         self._seen["feed"].clear()
+        self._may_repeat = self._told_by.copy()
         self.told.clear()
         self._alert_ids.clear()
         self._stands.clear()
@@ -210,10 +213,13 @@ class Watch:
 
     def _saw(self, where: str, change: dict[str, Any]) -> None:
         entity, ver = change["entity"], change["ver"]
-        before = self._seen[where].get(entity, -1)
-        if ver <= before:
+        before, caller = self._seen[where].get(entity, -1), self._store.caller
+        may_repeat = where == "wake-up" and self._may_repeat.pop(entity, caller) != caller
+        if ver <= before and not may_repeat:
             raise Violation(f"the {where} told of {entity} at version {ver} after version {before}")
         self._seen[where][entity] = ver
+        if where == "wake-up":
+            self._told_by[entity] = caller
         residual = change["after"] - change["before"] - sum(reason["points"] for reason in change["causes"])
         if abs(residual) > 1e-9:
             raise Violation(f"the reasons of {entity} at version {ver} are {residual:.4f} short of its change: {change}")
