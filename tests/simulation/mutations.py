@@ -38,7 +38,8 @@ _GATE = (*_SLOW_ZOMBIES, ("drops", 0.5))
 _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
 _WIPES = (
     ("events", 25), ("span_s", 1.5), ("tick_ms", 400.0), ("step_s", 1e-5), ("fetch_s", 0.3), ("people", 8),
-    ("pauses", ((0.29, 1.2), (0.43, 0.5))), ("session_s", 0.25), ("splits", 0.0), ("wipes_s", (1.0, 1.7)), ("leaves_s", (0.57,)),
+    ("pauses", ((0.27, 0.7), (0.43, 0.5))), ("session_s", 0.25), ("splits", 0.0), ("wipes_s", (1.17, 1.77)), ("leaves_s", (0.57,)),
+    ("workers", 1),
 )  # fmt: skip
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 _CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
@@ -91,7 +92,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a hand-over that took too long keeps its rows", "agents.ownership:Ownership.hand_over",
-        "table.store.reset_state()", "pass", plan=_LATE,
+        "table.store.reset_state()", "pass", within=600, plan=_LATE,
     ),
     Mutation(
         "a quiet partition's markers aren't written again", "agents.scorer:Scorer._mark",
@@ -180,7 +181,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a new owner publishes before it knows who is forgotten", "agents.discretion:Discretion.look",
-        "if state.complete_until_s >= assignment or state.looks >= self._looks + 2:", "if True:", plan=_UNKNOWING,
+        "if self._is_known_until(assignment, self._looks):", "if True:", plan=_UNKNOWING,
     ),
     Mutation(
         "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.signed",
@@ -190,7 +191,8 @@ MUTATIONS = [
         "rows go before their scores", "agents.scorer:Scorer._send_part",
         "        changelog = self.app.changelog(self.app.entities, partition)\n",
         "        changelog = self.app.changelog(self.app.entities, partition)\n"
-        "        await changelog.write(gone, nothing, state)\n", plan=(*_FORGETS, ("crash_steps", (600, 200, 200, 200))),
+        "        await changelog.write(gone, nothing, state)\n", within=600,
+        plan=(*_FORGETS, ("crash_steps", (600, 200, 200, 200))),
     ),
 ]  # fmt: skip
 
