@@ -38,8 +38,8 @@ _GATE = (*_SLOW_ZOMBIES, ("drops", 0.5))
 _DROPS = (*_BUSY, ("drops", 0.5), ("leaves_s", (0.3, 0.6, 0.9)), ("workers", 2))
 _WIPES = (
     ("events", 25), ("span_s", 1.5), ("tick_ms", 400.0), ("step_s", 1e-5), ("fetch_s", 0.3), ("people", 8),
-    ("pauses", ((0.27, 0.7), (0.43, 0.5))), ("session_s", 0.25), ("splits", 0.0), ("wipes_s", (1.17, 1.77)), ("leaves_s", (0.57,)),
-    ("workers", 1),
+    ("pauses", ((0.27, 0.7), (0.43, 0.5))), ("session_s", 0.25), ("splits", 0.0), ("wipes_s", (1.17, 1.77)),
+    ("leaves_s", (0.57,)), ("workers", 1),
 )  # fmt: skip
 _LATE = (*_BUSY, ("pauses", ((0.4, 1.2),)), ("session_s", 0.25), ("slow_from_s", 1.0), ("slow_until_s", 8.0))
 _CAMPAIGNS = (*_BUSY, ("campaigns_s", ((0.0, 0.7), (0.3, 1e9), (0.6, 1.0))), ("tags", 0.5))
