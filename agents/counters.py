@@ -38,7 +38,7 @@ class Counters:
     dead_letters: Counter[str] = field(default_factory=Counter)  # by fault
     ages: Ages = field(default_factory=Ages)
     fetches: int = 0
-    flushes: Counter[str] = field(default_factory=Counter)  # by table
+    flushes: Counter[str] = field(default_factory=Counter)  # by table: those that are over, and pieces of them
     redis_is_up: bool = True  # a worker doesn't start without it
     redis_rebuilds: int = 0
     alerts: int = 0

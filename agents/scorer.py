@@ -104,6 +104,7 @@ class Scorer:
                     return  # no marker: of a partition that was dropped not all rows are sent
                 piece, gone = next(pieces, None), {}
             await sending
+            self.app.counters.flushes[self.app.entities.name] += 1  # of millions of rows takes minutes, and isn't stuck
         if self._are_held(states):
             await asyncio.gather(*(self._mark(p, marker, states[p], now_s) for p, marker in markers.items()))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from faust.types import TP
 
 from agents.app import CloutstreamApp, create_app
 from agents.health import COMMIT_WITHIN_S, CONTROL_WITHIN_S, conditions, recovery_remaining_records, uncommitted, waiting_for
+from agents.scorer import Scorer
+from streams.columns.hashing import hash_names
+from streams.columns.texts import Texts
 from streams.control.state import Fetched
 from streams.kafka.register import register_transport
 from streams.settings import Settings
@@ -159,3 +164,24 @@ def test_a_worker_waits_for_the_commit_of_what_is_durable(app: CloutstreamApp) -
     assert waiting_for(app)["a commit to succeed"] != before
     committed(app, 5)
     assert "a commit to succeed" not in waiting_for(app)
+
+
+async def test_a_flush_of_many_rows_shows_with_each_piece_that_it_gets_on(
+    app: CloutstreamApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.tables.flush.PIECE_ROWS", 2)
+    for table in (app.actors, app.entities):
+        table.partition(0)
+    names = [b"account:%d" % n for n in range(10)]
+    lo, hi = hash_names(names)
+    rows, _ = app.entity_rows.find_or_add(lo, hi, Texts.of(names), np.arange(10), np.zeros(10, dtype=np.int64))
+    app.entity_rows.dirty[rows] = True
+    scorer, waits = Scorer(app), list[Hashable]()
+
+    async def sent(*_: object) -> None:
+        waits.append(waiting_for(app)["rows of the entities table to become durable"])
+
+    monkeypatch.setattr(scorer, "_send", sent)
+    monkeypatch.setattr(scorer, "_mark", sent)
+    await scorer.flush({0}, 0.0)
+    assert len(set(waits)) == 6  # of five pieces and a marker
