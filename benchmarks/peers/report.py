@@ -11,7 +11,7 @@ from benchmarks.run import Figures
 
 HEADINGS = [
     "System", "Events/s, one worker", "two workers", "CPU s a million", "Memory, MB", "p50 / p99 at {rate:,}/s",
-    "at half its speed", "Recovers from",
+    "at half its speed, 20,000/s at most", "Recovers from",
 ]  # fmt: skip
 
 
