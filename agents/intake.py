@@ -146,7 +146,6 @@ class Intake:
         changelog = self.app.changelog(self.app.actors, partition)
         await changelog.write(snapshot.keys, snapshot.values, snapshot.state)
         is_held = await changelog.write([actor_codec.MARKER_KEY], [snapshot.marker], snapshot.state)
-        self.app.counters.flushes[self.app.actors.name] += 1
         if is_held and (partition in self.app.owned or self.app.handing_over):
             self.shown[partition] = snapshot.counts
             for topic in self.app.settings.topic_names:

@@ -134,8 +134,12 @@ class EmbeddedServer:
         """Freeze the server: connections stay open and nothing is answered, as when a host hangs."""
         self._send(signal.SIGSTOP)
         # On a busy machine the thread that gets the signal waits for its turn, and the others go on answering until then.
-        state = Path(f"/proc/{self.pid}/stat")
-        while self.is_running and state.exists() and state.read_text().rpartition(")")[2].split()[0] != "T":
+        state, deadline_s = Path(f"/proc/{self.pid}/stat"), time.monotonic() + self.start_timeout_s
+        while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "T":
+            if time.monotonic() > deadline_s:
+                raise CloutstreamError(
+                    f"the {self.title} at {self.address} goes on {self.start_timeout_s:g} s after it was paused"
+                )
             time.sleep(0.001)
 
     def resume(self) -> None:
