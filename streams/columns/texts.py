@@ -65,6 +65,10 @@ class Texts(Sequence[bytes]):
         """Return some of the strings, in that order, over the same bytes."""
         return Texts(self.data, self.start[which], self.length[which])
 
+    def compact(self) -> Texts:
+        """Return the strings over bytes of their own."""
+        return Texts(self.packed(), self.length.cumsum() - self.length, self.length)
+
     def packed(self) -> NDArray[np.uint8]:
         """Return the bytes of the strings back to back."""
         return self.data[ragged(self.start, self.length)]

@@ -21,6 +21,7 @@ from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import COUNTS, EntityRows
 from streams.tables.forgetting import nameless
 from streams.tables.ledger import put_by, take_ledger
+from streams.tables.notes import cut
 from streams.tables.past import moved
 from streams.tables.score_records import Change, ScoreRecord, records_of, rendered
 from streams.tables.statements import statements
@@ -46,16 +47,17 @@ def flush_pieces(table: EntityRows, partitions: Sequence[int]) -> Iterator[Flush
     What their markers said then holds when all pieces are durable: a row may hold more than its marker says, never less.
     """
     rows = table.touched(partitions)
-    for first in range(0, max(1, len(rows)), PIECE_ROWS):
-        piece = rows[first : first + PIECE_ROWS]
+    pieces = [rows[first : first + PIECE_ROWS] for first in range(0, max(1, len(rows)), PIECE_ROWS)]
+    if len(pieces) > 1:
+        _take_notes(table)
+        table.unsaid = cut(table.unsaid, pieces, len(table.rows))
+    for piece in pieces:
         yield take_flush(table, piece[table.dirty[piece] & np.isin(table.part[piece], partitions)])
 
 
 def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     """Return what was touched since the last flush, or of that only `rows`, sorted by partition, and mark it clean."""
-    settle_surges(table)
-    table.unsaid += table.noted
-    table.noted = []
+    _take_notes(table)
     if rows is None:
         rows = table.touched(table.partitions)
     if not len(rows):
@@ -73,6 +75,12 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     table.dirty[rows] = False
     table.folded_since[rows] = False
     return Flush(keys, encode_rows(table, rows), records, slices(table.part[rows]))
+
+
+def _take_notes(table: EntityRows) -> None:
+    settle_surges(table)
+    table.unsaid += table.noted
+    table.noted = []
 
 
 def current_scores(table: EntityRows, rows: Rows) -> list[ScoreRecord]:

@@ -18,7 +18,7 @@ from streams.columns.index import Rows
 from streams.columns.records import joined, picked, put
 from streams.columns.texts import Texts
 from streams.tables.entity_rows import EntityRows
-from streams.tables.notes import ENTRY, Noted
+from streams.tables.notes import ENTRY, Noted, joined_entries
 from streams.tables.reasons import MOST
 
 # How a row stood when it was told of.
@@ -92,7 +92,7 @@ def take_ledger(table: EntityRows, rows: Rows) -> Ledger:
         actors = [actor for _, open in held for actor in open.actors]
         parts.append(_entries([open for _, open in held], rows[at_place], heads["as_of"], actors))
         names.append(Texts.of(actors))
-    entries = _joined(parts, names)
+    entries = joined_entries(parts, names)
     taken_back = joined([noted.undone for noted in mine]) if mine else np.zeros(0, dtype=ENTRY)
     for part in (entries, taken_back):
         part["row"] = places.of(part["row"])
@@ -144,11 +144,14 @@ def _taken(table: EntityRows, places: _Places) -> list[Noted]:
     notes, table.unsaid = table.unsaid, []
     mine = []
     for noted in notes:
-        if places.has(noted.rows).all():
+        has = places.has(noted.rows)
+        if has.all():
             mine.append(noted)
-            continue
-        mine.append(noted.only(places.has))
-        table.unsaid.append(noted.only(lambda rows: ~places.has(rows)))
+        elif not has.any():
+            table.unsaid.append(noted)
+        else:
+            mine.append(noted.only(places.has))
+            table.unsaid.append(noted.only(lambda rows: ~places.has(rows)))
     return [noted for noted in mine if len(noted.rows)]
 
 
@@ -168,15 +171,6 @@ def _entries(held: Sequence[Open], rows: Rows, as_of: NDArray[np.float64], actor
     entries["person"] = hash_names(actors)[0] if len(actors) else 0
     for name in GROUP.names or ():
         entries[name] = groups[name]
-    return entries
-
-
-def _joined(parts: Sequence[NDArray[np.void]], names: Sequence[Texts]) -> NDArray[np.void]:
-    if not parts:
-        return np.zeros(0, dtype=ENTRY)
-    entries = joined(parts)
-    starts = np.cumsum([0, *(len(texts) for texts in names[:-1])])
-    entries["actor"] += starts.repeat([len(part) for part in parts])
     return entries
 
 

@@ -6,14 +6,14 @@ flushes costs as much there as one touched three times.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.columns.index import Rows
-from streams.columns.records import picked
+from streams.columns.records import joined, picked
 from streams.columns.texts import Texts
 from streams.model.damping import strongest
 from streams.tables.entity_rows import EntityRows
@@ -88,3 +88,49 @@ def note(
     undone = picked(entries, undo)
     undone["engaged"] *= -1
     table.noted.append(Noted(rows, before, picked(entries, ~undo) if len(undone) else entries, undone, batch.names))
+
+
+def joined_entries(parts: Sequence[NDArray[np.void]], names: Sequence[Texts]) -> NDArray[np.void]:
+    """Return entries of several as one array; their actors are indices into the names of all, one after the other."""
+    if not parts:
+        return np.zeros(0, dtype=ENTRY)
+    entries = joined(parts)
+    starts = np.cumsum([0, *(len(texts) for texts in names[:-1])])
+    entries["actor"] += starts.repeat([len(part) for part in parts])
+    return entries
+
+
+def cut(notes: Sequence[Noted], pieces: Sequence[Rows], bound: int) -> list[Noted]:
+    """Return one of each piece of rows that something was noted of, with names of its own, and one of all other rows.
+
+    Each flush of a piece then looks at its own alone: looking through all for each takes time with the square of their number.
+
+    Args:
+        notes: in the order of time.
+        pieces: rows, each in one of them at most.
+        bound: is above all row numbers.
+    """
+    if not notes:
+        return []
+    piece_of = np.full(bound, len(pieces), dtype=np.uint32)
+    for i, piece in enumerate(pieces):
+        piece_of[piece] = i
+    rows, before = np.concatenate([noted.rows for noted in notes]), joined([noted.before for noted in notes])
+    texts = [noted.names for noted in notes]
+    entries, undone = (joined_entries(parts, texts) for parts in zip(*((n.entries, n.undone) for n in notes), strict=True))
+    names, found = Texts.concatenated(texts), list[Noted]()
+    columns = (_by_piece(piece_of[owner], len(pieces) + 1) for owner in (rows, entries["row"], undone["row"]))
+    for mine, mine_entries, mine_undone in zip(*columns, strict=True):
+        if len(mine):
+            mine = mine[np.unique(rows[mine], return_index=True)[1]]  # the first holds how a row was before all of them
+            added, gone = picked(entries, mine_entries), picked(undone, mine_undone)
+            used, place = np.unique(np.concatenate([added["actor"], gone["actor"]]), return_inverse=True)
+            added["actor"], gone["actor"] = place[: len(added)], place[len(added) :]
+            found.append(Noted(rows[mine], picked(before, mine), added, gone, names.pick(used).compact()))
+    return found
+
+
+def _by_piece(piece: NDArray[np.uint32], count: int) -> list[Rows]:
+    """Return the positions in `piece` of each number below `count`, in order."""
+    order = np.argsort(piece, kind="stable")
+    return np.split(order, np.searchsorted(piece[order], np.arange(1, count)))
