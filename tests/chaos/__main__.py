@@ -71,8 +71,10 @@ def main() -> int:
                     out.write(json.dumps(row.as_dict()) + "\n")
             if args.markdown:
                 Path(args.markdown).write_text(markdown(rows) + "\n")
-    missed = [row.fault for row in rows if not row.is_met]
-    print(f"{len(rows) - len(missed)} of {len(rows)} met" + (f"; missed: {'; '.join(missed)}" if missed else ""))
+    missed = [row for row in rows if not row.is_met]
+    for row in missed:  # once more, with why: of a long log often the end alone is kept
+        print(f"{row.fault}: {row.verdict}: {'; '.join(map(str, [*row.missed, *row.said]))}")
+    print(f"{len(rows) - len(missed)} of {len(rows)} met")
     return int(not all(row.is_right if args.short else row.is_met for row in rows))
 
 

@@ -62,12 +62,17 @@ class Row:
     @property
     def is_met(self) -> bool:
         """Whether everything was equal and every limit held."""
-        return not self.wrong and not self.not_played and all(limit.held for limit in self.limits)
+        return not self.wrong and not self.not_played and not self.missed
+
+    @property
+    def missed(self) -> list[Limit]:
+        """The limits that did not hold."""
+        return [limit for limit in self.limits if not limit.held]
 
     @property
     def is_right(self) -> bool:
         """Whether everything was equal and every limit held that doesn't tell how fast."""
-        return not self.wrong and all(limit.held or limit.is_speed for limit in self.limits)
+        return not self.wrong and all(limit.is_speed for limit in self.missed)
 
     @property
     def said(self) -> list[str]:

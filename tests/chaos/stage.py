@@ -131,17 +131,22 @@ class Scene:
     kafka: ApacheKafka
     server: RedisServer
     load: Load | None = None
+    _events: Iterator[Record] = field(default_factory=lambda: iter(()))
 
     def begin(self, least: int, rate_per_s: float, *, workers: int = 1, events: Iterable[Record] | None = None) -> None:
         """Start workers and a load of at least so many events, and return when they work."""
         for _ in range(workers):
             self.running.start()
-        endless = iter(events or lively(self.row.seed, time.time() - 86_400))
-        send(self.settings, list(islice(endless, 200)))
+        self._events = iter(events or lively(self.row.seed, time.time() - 86_400))
+        send(self.settings, list(islice(self._events, 200)))
         self.running.wait_for(lambda: self.running.all_owned() and self.done() > 0, "start", PATIENCE_S)
-        self.load = Load(self.settings, endless, rate_per_s, patient=True, least=least)
+        self.go_on(least, rate_per_s)
         self.running.pass_time(1.0)
         self.watch.reset()
+
+    def go_on(self, least: int, rate_per_s: float) -> None:
+        """Start a load of what comes next: at first, or after an end."""
+        self.load = Load(self.settings, self._events, rate_per_s, patient=True, least=least)
 
     def done(self) -> int:
         """Return how many input records are committed."""

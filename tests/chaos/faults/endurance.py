@@ -17,7 +17,7 @@ from load import Record, like, send
 
 from chaos.compaction import alter
 from chaos.row import Row
-from chaos.stage import Scene, Stage
+from chaos.stage import PATIENCE_S, Scene, Stage
 
 RATE = 1_000.0
 EXPIRE_AFTER_S = 240.0
@@ -90,10 +90,10 @@ def _rebalance(scene: Scene) -> float:
     for _ in range(5):
         scene.watch.reset()
         second = scene.running.start()
-        scene.running.wait_for(lambda: scene.running.all_owned() and second.owned, "two workers sharing", 60)  # noqa: B023
+        scene.running.wait_for(lambda: scene.running.all_owned() and second.owned, "two workers sharing", PATIENCE_S)  # noqa: B023
         scene.until_recovered(time.monotonic())
         scene.running.stop(second)
-        scene.running.wait_for(scene.running.all_owned, "one worker with all", 60)
+        scene.running.wait_for(scene.running.all_owned, "one worker with all", PATIENCE_S)
         scene.until_recovered(time.monotonic())
         pauses.append(scene.watch.longest_pause_s)
     return statistics.median(pauses)

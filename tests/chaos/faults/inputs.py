@@ -15,7 +15,7 @@ from load import POISON, Record, like, lively, lively_events, send
 from looking import Follower, integers, twice_or_back
 
 from chaos.row import Row
-from chaos.stage import Scene, Stage
+from chaos.stage import PATIENCE_S, Scene, Stage
 from streams.kafka.topics import read_topic
 
 RATE = 2_000.0
@@ -101,7 +101,7 @@ def _drain(stage: Stage, row: Row, events: Sequence[Record]) -> float:
     with stage.scene(row) as scene:
         send(scene.settings, events)
         scene.running.start()
-        scene.running.wait_for(lambda: scene.running.workers[0].owned, "start", 60)
+        scene.running.wait_for(lambda: scene.running.workers[0].owned, "start", PATIENCE_S)
         begun_s = time.monotonic()
         scene.settle()
         took_s = time.monotonic() - begun_s

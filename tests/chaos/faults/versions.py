@@ -15,7 +15,7 @@ from pathlib import Path
 from processes import ROOT, Worker
 
 from chaos.row import NotPlayable, Row
-from chaos.stage import Stage, Supervised
+from chaos.stage import PATIENCE_S, Stage, Supervised
 
 PREVIOUS = "1c9b81ce0b8fe3b3b4b3ce44b38df5df9548eab1"
 RATE, LEAST = 2_000.0, 20_000
@@ -35,7 +35,7 @@ def upgraded(stage: Stage, row: Row) -> None:
                 begun_s = time.monotonic()
                 _stop(running, worker)
                 running.start()
-                running.wait_for(running.all_owned, "each partition owned once", 60)
+                running.wait_for(running.all_owned, "each partition owned once", PATIENCE_S)
                 scene.until_recovered(begun_s)
             row.rounds += 1
         scene.end()
