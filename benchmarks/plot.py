@@ -108,9 +108,9 @@ def _scale(axis: Axis, values: Sequence[float], begin: float, end: float, *, is_
 
 
 def _step(high: float) -> float:
-    """Return a round step of which four to ten reach `high`."""
+    """Return a round step of which four to eight reach `high`."""
     power = 10.0 ** math.floor(math.log10(high))
-    return next(power * part for part in (0.1, 0.2, 0.25, 0.5, 1.0) if high / (power * part) <= 8)
+    return next(power * part for part in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if high / (power * part) <= 8)
 
 
 def _text(x: float, y: float, text: str, anchor: str, weight: str = "normal") -> str:

@@ -32,7 +32,7 @@ def page(lines: Sequence[Figures]) -> str:
     machine = next((each for each in lines if each["name"] == "machine"), None)
     if machine is None:
         raise MissingLine("no line says on which machine this was measured; expected all lines of a run")
-    largest = max((each for each in lines if each["name"] == "accounts"), key=lambda each: each["accounts"])
+    largest, filling = (_largest(lines, name) for name in ("accounts", "rows_made"))
     ids = min(largest["accounts"] + largest["events"], Settings.partitions * BLOCK * BLOCKS)
     predicted = values["base_mb"] * 1e6 + largest["accounts"] * (values["author_bytes"] + values["actor_bytes"])
     predicted += ids * values["id_bytes"]
@@ -48,6 +48,7 @@ def page(lines: Sequence[Figures]) -> str:
         ),
         predicted_memory=size(predicted),
         seen_memory=size(largest["worker_peak_rss_mb"] * 1e6),
+        filling_memory=size(filling["worker_peak_rss_mb"] * 1e6),
         largest_accounts=number(largest["accounts"]),
         busy_percent=f"{BUSY_RATIO:.0%}",
         retention_days=number(RETENTION_S / 86_400),
@@ -66,6 +67,10 @@ def page(lines: Sequence[Figures]) -> str:
         redis_limit_even=number(1e6 / values["even_redis_us"]),
         redis_limit_higgs=number(1e6 / values["higgs_redis_us"]),
     )
+
+
+def _largest(lines: Sequence[Figures], name: str) -> Figures:
+    return max((each for each in lines if each["name"] == name), key=lambda each: float(each["accounts"]))
 
 
 def _needs(columns: Sequence[tuple[str, Need]]) -> str:

@@ -79,7 +79,13 @@ def test_listing_names_every_point(capsys: pytest.CaptureFixture[str]) -> None:
 def drain(point: str, name: str, **more: Any) -> Figures:
     cpu = {"worker_cpu_us_per_event": 20.0, "broker_cpu_us_per_event": 4.0, "redis_cpu_us_per_event": 10.0}
     late = {"p50_ms": 100.0, "p99_ms": 300.0}
-    rest = {"events_per_second": 20_000.0, "worker_cpu_ratios": [0.9], "worker_rss_mb": 500.0, **late}
+    rest = {
+        "events_per_second": 20_000.0,
+        "worker_cpu_ratios": [0.9],
+        "worker_rss_mb": 500.0,
+        "worker_peak_rss_mb": 600.0,
+        **late,
+    }
     return {"name": name, "point": point, "is_quick": False, **cpu, **rest, **more}
 
 
