@@ -13,6 +13,8 @@ from streams.settings import Settings
 
 # A fetch waits so long for something new: two of them lie between a record and the time that is known to be complete.
 FETCH_WAIT_MS = 250
+# An answer that brings nothing ends no wait, so it is looked for: seen late, it would have intake wait for it (`MARGIN_S`).
+LOOK_MS = 50
 
 
 async def follow(settings: Settings) -> AsyncIterator[Fetched]:
@@ -32,7 +34,7 @@ async def follow(settings: Settings) -> AsyncIterator[Fetched]:
         consumer.assign([partition])
         await consumer.seek_to_beginning(partition)
         while True:
-            batch = (await consumer.getmany(partition, timeout_ms=2 * FETCH_WAIT_MS)).get(partition, [])
+            batch = (await consumer.getmany(partition, timeout_ms=LOOK_MS)).get(partition, [])
             stamp_ms, end = consumer.last_poll_timestamp(partition), consumer.highwater(partition)
             begun_s = None
             if stamp_ms is not None and stamp_ms / 1000 != answered_s:
