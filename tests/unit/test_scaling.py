@@ -235,6 +235,12 @@ def test_a_linear_axis_begins_at_nothing_and_more_is_higher() -> None:
     assert low > high
 
 
+@pytest.mark.parametrize("highest", [0.081, 1.0, 1.5, 7.9, 8.0, 8.1, 95.0, 99.99, 158_000.0])
+def test_any_height_finds_a_round_step(highest: float) -> None:
+    (_, _), (_, y) = places(line_chart("t", Axis("x"), Axis("y"), {"s": [(0, 0), (1, highest)]}))
+    assert 0 < y < 340 / 2  # and fills the picture
+
+
 def test_one_point_alone_is_drawn_within_the_picture() -> None:
     for axis in (Axis("x", is_log=True), Axis("x")):
         ((x, y),) = places(line_chart("t", axis, axis, {"s": [(7, 7)]}))
