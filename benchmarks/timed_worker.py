@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from typing import Any
 
@@ -39,4 +38,4 @@ def _timed(app: CloutstreamApp) -> CloutstreamApp:
 if __name__ == "__main__":
     build = agents.build
     agents.worker.build = lambda settings: _timed(build(settings))  # type: ignore[attr-defined]  # its import
-    sys.exit(agents.worker.run(Settings.from_environ(os.environ)))
+    agents.worker.run(Settings.from_environ(os.environ))

@@ -20,6 +20,12 @@ def fatal(what: str, error: BaseException) -> NoReturn:
     backstop.start()
     raised = error if error.__traceback__ else None  # one that was only made here has nothing more to show
     _log.critical("%s: %r; the worker ends and goes on from what is durable when started again", what, error, exc_info=raised)
+    leave(70)
+
+
+def leave(code: int) -> NoReturn:
+    """Exit at once with nothing torn down: what threads, event loops and extension modules still hold goes with the process."""
     logging.shutdown()
+    sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(70)
+    os._exit(code)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
-import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from streams.settings import Settings
 
@@ -20,13 +20,14 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--no-create-topics", action="store_true", help="fail on a missing topic instead of creating it")
 
 
-def run(args: argparse.Namespace, settings: Settings) -> int:
+def run(args: argparse.Namespace, settings: Settings) -> NoReturn:
     """Run until SIGTERM or Ctrl-C."""
     from streams.kafka.topics import check_topics, create_topics
     from streams.redis.client import session
 
-    # Until the worker has a handler of its own: process 1 of a container would ignore the signal.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Until the worker has a handler of its own: process 1 of a container would ignore the signal. Not by an exception: where an
+    # import's clean-up meets it, Python drops it, and the worker would start all the same.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     # A wrong address shows itself here, in one line. Redis going away later stops nothing.
     with session(settings):
         pass
@@ -36,4 +37,4 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         create_topics(settings)
     from agents.worker import run as run_worker
 
-    return int(run_worker(settings))
+    run_worker(settings)

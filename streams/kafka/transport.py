@@ -57,16 +57,25 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_thread_stop(self) -> None:
-        """Leave the group; bounded, because aiokafka first waits for a join under way, which waits for the slowest member."""
+        """Leave the group; bounded, because aiokafka first waits for a join under way, which waits for the slowest member.
+
+        What takes too long is left alone, not cancelled: a queued call of Faust's swallows its cancellation, and then the thread
+        waited for a join that waited for the main thread.
+        """
         app = cast(Any, self.app)
         left_s = max(1.0, app.stop_began_s + LEAVE_WITHIN_S - time.monotonic())
+        stopping = asyncio.ensure_future(super().on_thread_stop())
+        await asyncio.wait({stopping}, timeout=left_s)
+        if stopping.done():
+            stopping.result()
+            return
         try:
-            await asyncio.wait_for(super().on_thread_stop(), left_s)
-        except TimeoutError:
-            try:
-                await asyncio.wait_for(self._leave_while_joining(), 1.0)
-            except (TimeoutError, KafkaError) as e:
-                _log.warning("the group didn't let this worker go (%r): it counts as a member until its session times out", e)
+            await asyncio.wait_for(self._leave_while_joining(), 1.0)
+        except (TimeoutError, KafkaError) as e:
+            _log.warning("the group didn't let this worker go (%r): it counts as a member until its session times out", e)
+
+    async def _gather_remaining_tasks(self) -> None:
+        """Wait for nothing more: the process is about to end, and a task that swallows its cancellation would keep it."""
 
     async def _leave_while_joining(self) -> None:
         """Leave over the connection that fetches: on its own a broker answers nothing before it has answered the join."""
@@ -117,7 +126,10 @@ class BatchConsumer(driver.Consumer):
             await super().subscribe(topics)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
-        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        thread = BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        # It ends as the process does: a loop that is closed while another thread wakes it up crashes uvloop.
+        thread._close_thread_loop_on_stop = False
+        return thread
 
     @property
     def durable(self) -> DurableOffsets:

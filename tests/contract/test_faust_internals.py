@@ -35,6 +35,8 @@ from faust.transport import conductor, consumer
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode.threads import MethodQueue, ServiceThread
+from mode.worker import Worker
 
 from streams.settings import Settings
 
@@ -297,6 +299,17 @@ def test_a_worker_leaves_its_group_as_aiokafka_does() -> None:
     must_say(GroupCoordinator._maybe_leave_group, "LeaveGroupRequest(self.group_id, self.member_id)", ours)
     must_say(GroupCoordinator._send_req, "group=ConnectionGroup.COORDINATION", ours)
     must_say(GroupCoordinator.close, "await self._coordination_task", ours)
+
+
+def test_a_consumer_thread_ends_without_closing_its_loop_or_waiting_for_tasks() -> None:
+    ours = f"BatchConsumerThread in {TRANSPORT}"
+    must_say(ServiceThread._start_thread, "if self._close_thread_loop_on_stop: self.thread_loop.close()", ours)
+    must_say(ServiceThread._serve, "await self._gather_remaining_tasks()", ours)
+    must_say(MethodQueue._process_enqueued, "except BaseException", "BatchConsumerThread.on_thread_stop, which waits no longer")
+
+
+def test_a_worker_that_has_stopped_ends_by_the_method_that_ours_overrides() -> None:
+    must_say(Worker.stop_and_shutdown, "self._shutdown_loop()", "agents/worker.py")
 
 
 # aiokafka: fetching

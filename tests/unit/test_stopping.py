@@ -1,0 +1,65 @@
+"""What a stop may meet on its way, and must not be held up by."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+from processes import ROOT
+
+from streams.kafka import transport
+
+# Starts a worker that is told to end where exceptions are dropped: in a callback of a weak reference, as imports have them.
+_TOLD_WHILE_CLEANING_UP = """
+import argparse, contextlib, os, signal, weakref
+import streams.redis.client
+from streams.cli import worker
+from streams.settings import Settings
+
+class Held:
+    pass
+
+@contextlib.contextmanager
+def session(_settings):
+    held = Held()
+    watched = weakref.ref(held, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del held
+    print("went on")
+    raise SystemExit(3)
+    yield
+
+streams.redis.client.session = session
+worker.run(argparse.Namespace(), Settings())
+"""
+
+
+def test_a_worker_told_to_stop_while_it_starts_ends_even_where_exceptions_are_dropped() -> None:
+    ended = subprocess.run([sys.executable, "-c", _TOLD_WHILE_CLEANING_UP], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+async def test_a_consumer_thread_ends_though_what_it_waits_for_swallows_its_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asyncio.Event()
+
+    async def stop(_thread: Any) -> None:
+        while not ended.is_set():  # as Faust's queue of calls does
+            try:
+                await ended.wait()
+            except asyncio.CancelledError:
+                continue
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_stop", stop)
+    thread = transport.BatchConsumerThread.__new__(transport.BatchConsumerThread)
+    thread.app = SimpleNamespace(stop_began_s=time.monotonic() - transport.LEAVE_WITHIN_S)  # type: ignore[assignment]
+    thread._consumer = SimpleNamespace(_coordinator=SimpleNamespace(coordinator_id=None))
+    stopping = asyncio.ensure_future(thread.on_thread_stop())
+    done, _ = await asyncio.wait({stopping}, timeout=10)
+    ended.set()
+    assert stopping in done
+    await thread._gather_remaining_tasks()
