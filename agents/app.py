@@ -48,7 +48,6 @@ class CloutstreamApp(Ownership, faust.App):
         Ownership.__init__(self, settings, partial(read_gap, settings))
         self.bulk = self._bulk_producer = BulkProducer(settings)
         self.stop_began_s = 0.0  # steady clock
-        self.is_handed_over = False  # for good: what was taken is durable and committed, and nothing more is taken
         self.metrics: Callable[[], list[Metric]] = list  # as of now; to be called on the event loop
         faust.App.__init__(self, settings.app_id, **options)
         self.actors = self._table("actors", lambda p: ActorState(self.actor_rows, p))
@@ -111,7 +110,6 @@ class CloutstreamApp(Ownership, faust.App):
         """Make durable what was taken, commit it, then let go. Each step is bounded: a supervisor waits about 10 s."""
         self.stop_began_s = time.monotonic()
         await self.hand_over(STOP_HANDOVER_S)
-        self.is_handed_over = self.is_drained
         await super().on_stop()
         if self.is_drained:
             await self._bulk_producer.stop()

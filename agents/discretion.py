@@ -8,20 +8,14 @@ from streams.redis import published
 from streams.redis.writer import REBUILD, Writer
 from streams.tables.score_records import ScoreRecord
 
-_UNKNOWN = "unknown"  # no fingerprint
 Records = list[tuple[bytes, int, ScoreRecord | None]]
 
 
 class Discretion:
-    """The publisher's. A fingerprint stands for all who are known to be forgotten."""
+    """The publisher's."""
 
     def __init__(self, app: Host, scorer: Scorer) -> None:
         self._app, self._scorer = app, scorer
-        # By partition: who is out of what Redis has of it; who was known at the first write since, until no more is to be learnt
-        # of that; and of those that were let go when that was, with the looks at the control topic until then.
-        self._erased: dict[int, str] = {}
-        self._written_as: dict[int, str] = {}
-        self._left: dict[int, tuple[float, int]] = {}
         # Assignments, by when they were: up to which the control topic is known, and the last with the looks at it until then.
         self._informed_of = self._assignment = float("-inf")
         self._looks = 0
@@ -31,39 +25,18 @@ class Discretion:
         state, assignment = self._app.control.state, self._app.owned_since_s
         if self._assignment != assignment:
             self._assignment, self._looks = assignment, state.looks
-        if self._is_known_until(assignment, self._looks):
-            self._informed_of = assignment
-        for p in [p for p, left in self._left.items() if p in self._app.owned or self._is_known_until(*left)]:
-            del self._left[p]
-            if p not in self._app.owned and self._written_as.get(p) == self._app.control.forgotten.fingerprint:
-                del self._written_as[p]
-
-    def _is_known_until(self, at_s: float, looks: int) -> bool:
-        """Return whether the control topic is known up to a time, at which it had been looked at so often."""
         # By the clock; should that be set back meanwhile, by the second look at the topic, which was begun after the first.
-        state = self._app.control.state
-        return state.complete_until_s >= at_s or state.looks >= looks + 2
+        if state.complete_until_s >= assignment or state.looks >= self._looks + 2:
+            self._informed_of = assignment
 
-    def let_go(self, partition: int) -> None:
-        """Know that a partition is somebody else's now."""
-        self._erased.pop(partition, None)
-        self._left[partition] = self._app.clock.time(), self._app.control.state.looks
-
-    def distrust(self, partition: int) -> None:
-        """Know that somebody else wrote of a partition, who may not have known who is forgotten."""
-        self._erased.pop(partition, None)
-        self._written_as[partition] = _UNKNOWN
-
-    def may_write(self, partition: int) -> bool:
-        """Return whether changes of a partition may be written, and note with which knowledge they are.
+    @property
+    def may_write(self) -> bool:
+        """Whether changes may be written.
 
         Not before this worker knows of everybody whom the one before it may have taken out of Redis: it would write them again,
         and tell once more of changes whose versions went with their hashes.
         """
-        is_informed = self._informed_of == self._app.owned_since_s
-        if is_informed:
-            self._written_as.setdefault(partition, self._app.control.forgotten.fingerprint)
-        return is_informed
+        return self._informed_of == self._app.owned_since_s
 
     def named_out(self, partition: int, records: Records) -> Records:
         """Return records that name nobody forgotten; the score of somebody who is, is no more."""
@@ -88,32 +61,21 @@ class Discretion:
             self._app.entities.partition(partition).write_again([key])
 
     async def erase(self, writer: Writer) -> None:
-        """Take who is forgotten out of the change feeds and the reasons, and their scores, where they were written unknowingly.
+        """Take who is forgotten out of the change feeds, the reasons and the scores of owned partitions, as far as that is due.
 
-        Also of partitions that are another worker's by now: this one may have written after that had looked through them. And
-        again for each who is found to be forgotten, until all is known that was said before it let them go.
+        It is due again when somebody wrote of a partition who didn't know of them all: this worker, before it heard of it, or one
+        that had lost the partition and went on. Redis notes that with the write, so that nobody has to live to tell of it.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
         """
-        forgotten = self._app.control.forgotten
-        fingerprint = forgotten.fingerprint
-        due = {
-            p: self._written_as.get(p, fingerprint) != fingerprint
-            for p in sorted(self._app.owned | self._written_as.keys())
-            if forgotten and self._erased.get(p) != fingerprint
-        }
+        forgotten, eraser = self._app.control.forgotten, writer.eraser
+        due = await eraser.due(sorted(self._app.owned), forgotten)
         if not due:
             return
-        await writer.eraser.erase_changes(due, forgotten)
+        begun = await eraser.begin(due, forgotten)
+        await eraser.erase_changes(due, forgotten)
         # What the table holds of them gets its tombstones in its own time; it lacks what another worker has buried already.
-        if any(due.values()):
-            gone = [published.expired(name) for name in await writer.eraser.scores(forgotten)]
-            if await writer.write(min(due), gone) == REBUILD:
-                return  # and again when there are boards
-        for p in due:
-            self._erased[p] = fingerprint
-            if p not in self._app.owned and p not in self._left:
-                self._written_as.pop(p, None)
-            elif p in self._written_as:
-                self._written_as[p] = fingerprint
+        gone = [published.expired(name) for name in await eraser.scores(forgotten)]
+        if await writer.write(min(due), gone, forgotten.fingerprint) != REBUILD:  # else again when there are boards
+            await eraser.end(due, forgotten, begun)

@@ -106,7 +106,6 @@ class Publisher:
         self._discretion.look()
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
-            self._discretion.let_go(p)
             self._alerter.forget(p)
         for known in (writer.signatures, self._rebuilder, self._noter):
             known.keep(self.app.owned)
@@ -118,8 +117,8 @@ class Publisher:
                 raise outcome
         if REBUILD in outcomes:
             await self._rebuilder.rebuild(writer)
-        await self._discretion.erase(writer)
         if self._noter.is_due:
+            await self._discretion.erase(writer)
             await self._noter.note(writer, self._written, self._shared)
             if self._definitions.is_due:
                 await self._definitions.tell(writer)
@@ -137,7 +136,7 @@ class Publisher:
         if not pending.records:
             self._may_commit(partition, pending.written)  # written while the partition was handed over, and is owned again
             return LIVE
-        if not self._discretion.may_write(partition):
+        if not self._discretion.may_write:
             return LIVE
         upto = pending.next_offset
         records, done, outcome = pending.take(), 0, LIVE
@@ -146,7 +145,8 @@ class Publisher:
                 part = records[done : done + SLICE]
                 async with self.app.turns:
                     items, times = entries(self._discretion.named_out(partition, part), self.app.clock.time())
-                outcome = await writer.write(partition, items)
+                    forgotten = self.app.control.forgotten.fingerprint
+                outcome = await writer.write(partition, items, forgotten)
                 if outcome != REBUILD:
                     done += len(part)
                     self._noter.written(times)
@@ -173,9 +173,8 @@ class Publisher:
         return (pending.next_offset if pending else 0) or self._committed(partition)
 
     def _shared(self, partition: int) -> None:
-        """Mend what somebody else wrote who has lost a partition: boards from an older table, and scores of who is forgotten."""
+        """Mend the boards that somebody else laid out from an older table, who has lost the partition."""
         self.app.redis_is_outdated = True
-        self._discretion.distrust(partition)
 
     def _pending_of(self, partition: int) -> Pending:
         return self._pending.setdefault(partition, Pending())

@@ -69,7 +69,7 @@ class Rebuilder:
             part = rows[first : first + SLICE]
             part = part[table.used[part] & (table.part[part] == p)]
             items = [published.entry(record, 0, app.clock.time()) for record in current_scores(table, part)]
-            if await writer.write(p, items) == REBUILD:
+            if await writer.write(p, items, app.control.forgotten.fingerprint) == REBUILD:
                 return False
             await asyncio.sleep(0)
         if p not in app.owned or app.entities.store.partitions.get(p) is not state:

@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+from mode.threads import QueueServiceThread
 
 from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
@@ -64,15 +65,28 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         """
         app = cast(Any, self.app)
         left_s = max(1.0, app.stop_began_s + LEAVE_WITHIN_S - time.monotonic())
-        stopping = asyncio.ensure_future(super().on_thread_stop())
-        await asyncio.wait({stopping}, timeout=left_s)
-        if stopping.done():
-            stopping.result()
+        leaving = asyncio.ensure_future(self._leave())
+        await asyncio.wait({leaving}, timeout=left_s)
+        if leaving.done():
+            leaving.result()
             return
         try:
             await asyncio.wait_for(self._leave_while_joining(), 1.0)
         except (TimeoutError, KafkaError) as e:
             _log.warning("the group didn't let this worker go (%r): it counts as a member until its session times out", e)
+
+    async def _leave(self) -> None:
+        """Take no more calls and leave the group, as aiokafka's `stop` does.
+
+        Its connections stay open: they go with the process, and closing them crashes uvloop now and then
+        (https://github.com/MagicStack/uvloop/issues/706).
+        """
+        await QueueServiceThread.on_thread_stop(self)
+        consumer = cast(Any, self._consumer)
+        if consumer is not None:
+            consumer._closed = True
+            if consumer._coordinator is not None:
+                await consumer._coordinator.close()
 
     async def _gather_remaining_tasks(self) -> None:
         """Wait for nothing more: the process is about to end, and a task that swallows its cancellation would keep it."""
@@ -127,8 +141,7 @@ class BatchConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         thread = BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
-        # It ends as the process does: a loop that is closed while another thread wakes it up crashes uvloop.
-        thread._close_thread_loop_on_stop = False
+        thread._close_thread_loop_on_stop = False  # it ends as the process does
         return thread
 
     @property

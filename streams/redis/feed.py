@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from streams.alerts.judging import Alert
 from streams.redis.forgetting import Eraser
 from streams.redis.published import pack
-from streams.redis.writer import script
+from streams.redis.scripts import script
 from streams.settings import Settings
 
 ALERTS_PER_CALL = 100

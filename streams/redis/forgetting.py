@@ -5,7 +5,8 @@ Scores, boards and histories go by the tombstones of their entities, as when the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import uuid
+from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import compress
 from typing import Any
 
@@ -14,6 +15,7 @@ import orjson
 
 from streams import entities
 from streams.columns.placement import partitions_of
+from streams.redis.scripts import script
 from streams.settings import Settings
 from streams.tables.forgotten import Forgotten
 
@@ -30,27 +32,40 @@ class Eraser:
 
     def __init__(self, settings: Settings, client: Any) -> None:
         self._prefix, self._partitions, self._client = settings.redis_prefix, settings.partitions, client
+        self._note = client.register_script(script("erased"))
 
-    async def erase_changes(self, partitions: Mapping[int, bool], forgotten: Forgotten) -> None:
-        """Take them out of the change feeds of partitions, and out of why the scores of their entities moved.
+    async def due(self, partitions: Sequence[int], forgotten: Forgotten) -> list[int]:
+        """Return of which partitions Redis may hold something of them.
 
-        Args:
-            partitions: whose. With True it is done in any case, since who calls wrote to it without knowing of them; else only
-                if it wasn't done since the last of them was forgotten.
-            forgotten: who.
+        Nobody has taken it out of these, or somebody who didn't know of them all has written since.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
         """
-        done, fingerprint = f"{self._prefix}forgotten", forgotten.fingerprint
-        was_done = [p for p in partitions if await self._client.hget(done, str(p)) == fingerprint.encode()]
-        due = [p for p, must in partitions.items() if must or p not in was_done]
-        if not due:
-            return
-        for p in due:
+        if not (partitions and forgotten):
+            return []
+        noted = await self._client.hmget(f"{self._prefix}forgotten", *map(str, partitions))
+        return [p for p, of in zip(partitions, noted, strict=True) if of != forgotten.fingerprint.encode()]
+
+    async def begin(self, partitions: Sequence[int], forgotten: Forgotten) -> str:
+        """Note that they are about to be taken out of partitions; return what `end` is to be told."""
+        begun = f"{forgotten.fingerprint} {uuid.uuid4().hex}"
+        await self._client.hset(f"{self._prefix}forgotten", mapping={str(p): begun for p in partitions})
+        return begun
+
+    async def end(self, partitions: Sequence[int], forgotten: Forgotten, begun: str) -> None:
+        """Note that partitions are without them, as far as nobody who didn't know of them wrote since `begin`."""
+        await self._note(args=[self._prefix, begun, forgotten.fingerprint, *partitions])
+
+    async def erase_changes(self, partitions: Collection[int], forgotten: Forgotten) -> None:
+        """Take them out of the change feeds of partitions, and out of why the scores of their entities moved.
+
+        Raises:
+            redis.RedisError: Redis is away; call again later.
+        """
+        for p in partitions:
             await self._erase(f"{self._prefix}changes:{p}", forgotten)
-        await self._erase_reasons(due, forgotten)
-        await self._client.hset(done, mapping={str(p): fingerprint for p in due})
+        await self._erase_reasons(partitions, forgotten)
 
     async def scores(self, forgotten: Forgotten) -> list[str]:
         """Return the entities of them that have a score; looks at all keys."""

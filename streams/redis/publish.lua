@@ -1,6 +1,7 @@
 -- Writes the current state of some entities: hash, both boards, and where it changed the feed and the chart.
 -- ARGV: prefix, mode ("live" or the token of a rebuild), partition, longest change stream, longest history, entities (msgpack),
--- the reach that brings an account onto a topic's board, the reach below which it leaves, statements kept of why a score moved.
+-- the reach that brings an account onto a topic's board, the reach below which it leaves, statements kept of why a score moved,
+-- a fingerprint of all whom the writer knows to be forgotten (empty for nobody).
 -- An entity is {name, version, scope, member, standing or "", trending or "", {values of the hash}, change id, change, point,
 -- statement};
 -- {name, -1, scope, member} is an entity that expired.
@@ -10,6 +11,11 @@ local prefix, mode, partition = ARGV[1], ARGV[2], ARGV[3]
 local live = redis.call("EXISTS", prefix .. "epoch") == 1
 if not live and redis.call("GET", prefix .. "rebuild:token") ~= mode then
   return "rebuild"
+end
+-- A partition counts as without people forgotten only while whoever writes of it knows them: a worker that has lost it may not.
+local without = redis.call("HGET", prefix .. "forgotten", partition)
+if without and string.match(without, "^%S+") ~= ARGV[10] then
+  redis.call("HDEL", prefix .. "forgotten", partition)
 end
 local boards, names = prefix .. "board:", prefix .. "boards"
 if not live then

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any, cast
 
 import redis.asyncio as aredis
@@ -15,18 +13,13 @@ from redis.exceptions import NoScriptError
 
 from streams.redis.forgetting import Eraser
 from streams.redis.published import pack
+from streams.redis.scripts import script
 from streams.redis.signing import Signatures
 from streams.settings import Settings
 
 ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 to 5 ms
 REBUILD_EXPIRES_S = 86400
 LIVE, BUILD, REBUILD = "live", "build", "rebuild"
-
-
-@cache
-def script(name: str) -> str:
-    """Return the text of a script that runs in Redis."""
-    return files("streams.redis").joinpath(f"{name}.lua").read_text()
 
 
 class Writer:
@@ -55,8 +48,13 @@ class Writer:
         self.signatures = Signatures(settings)
         self.token = LIVE
 
-    async def write(self, partition: int, items: Sequence[list[Any]]) -> str:
+    async def write(self, partition: int, items: Sequence[list[Any]], forgotten: str) -> str:
         """Write entities; return LIVE, BUILD, or REBUILD when nothing more can be written before a rebuild is joined.
+
+        Args:
+            partition: whose.
+            items: see `published`.
+            forgotten: fingerprint of all who were known to be forgotten when these were made.
 
         Raises:
             redis.RedisError: Redis is away or refuses writes; write again later.
@@ -68,7 +66,7 @@ class Writer:
             [
                 *(s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points),
                 pack(items[i : i + ENTITIES_PER_CALL]),
-                *(s.topic_enter_reach, s.topic_leave_reach, s.why_statements),
+                *(s.topic_enter_reach, s.topic_leave_reach, s.why_statements, forgotten),
             ]
             for i in range(0, len(items), ENTITIES_PER_CALL)
         ]

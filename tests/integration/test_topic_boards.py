@@ -33,7 +33,7 @@ def record(entity: str, reach: float, version: int) -> ScoreRecord:
 async def tell(writer: Writer, version: int, scope: str = "@" + SCOPE, **reaches: float) -> str:
     """Write accounts with a reach each."""
     records = [record(f"account:{account}{scope}", reach, version) for account, reach in reaches.items()]
-    return await writer.write(0, [published.entry(each, version, 0.0) for each in records])
+    return await writer.write(0, [published.entry(each, version, 0.0) for each in records], "")
 
 
 async def rebuild(writer: Writer, settings: Settings, reaches: dict[str, float], version: int = 0) -> None:
@@ -72,7 +72,7 @@ async def test_an_older_version_brings_nobody_back(settings: Settings, writer: W
 
 async def test_other_boards_ask_for_no_evidence(settings: Settings, writer: Writer) -> None:
     await tell(writer, 1, scope="", ann=0.1)
-    await writer.write(0, [published.entry(record("topic:ai", 0.1, 1), 1, 0.0)])
+    await writer.write(0, [published.entry(record("topic:ai", 0.1, 1), 1, 0.0)], "")
     await tell(writer, 1, scope="@campaign:c", ann=0.1)
     assert await listed(settings, "all") == await listed(settings, "campaign:c") == {"ann"}
     assert await listed(settings, "topics") == {"ai"}

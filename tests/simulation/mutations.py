@@ -181,7 +181,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a new owner publishes before it knows who is forgotten", "agents.discretion:Discretion.look",
-        "if self._is_known_until(assignment, self._looks):", "if True:", plan=_UNKNOWING,
+        "if state.complete_until_s >= assignment or state.looks >= self._looks + 2:", "if True:", plan=_UNKNOWING,
     ),
     Mutation(
         "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.signed",

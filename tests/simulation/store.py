@@ -78,6 +78,9 @@ class Store:
         held.update((as_text(f), as_text(v)) for f, v in zip(pairs[::2], pairs[1::2], strict=True))
         return len(held) - before
 
+    def _hdel(self, key: str, field: str) -> int:
+        return int(self.data.get(key, {}).pop(field, None) is not None)
+
     def _zadd(self, key: str, score: Any, member: str) -> int:
         held = self.data.setdefault(key, {})
         is_new = member not in held

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from faust.transport.drivers import aiokafka as driver
 from processes import ROOT
 
 from streams.kafka import transport
@@ -54,7 +53,7 @@ async def test_a_consumer_thread_ends_though_what_it_waits_for_swallows_its_canc
             except asyncio.CancelledError:
                 continue
 
-    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_stop", stop)
+    monkeypatch.setattr(transport.BatchConsumerThread, "_leave", stop)
     thread = transport.BatchConsumerThread.__new__(transport.BatchConsumerThread)
     thread.app = SimpleNamespace(stop_began_s=time.monotonic() - transport.LEAVE_WITHIN_S)  # type: ignore[assignment]
     thread._consumer = SimpleNamespace(_coordinator=SimpleNamespace(coordinator_id=None))
