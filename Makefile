@@ -31,10 +31,10 @@ ACROSS := tests/contract tests/integration tests/faults tests/end_to_end
 test-kafka: test-kafka-1 test-kafka-3 ## those that cross Kafka or Redis, on real ones; needs Java 17, Maven, redis-server
 
 test-kafka-1: $(INSTALLED) ## on Apache Kafka with one broker, and Valkey
-	CLOUTSTREAM_TEST_KAFKA=apache CLOUTSTREAM_TEST_REDIS=embedded $(BIN)/python -m pytest $(ACROSS) $(ARGS)
+	CLOUTSTREAM_TEST_KAFKA=apache CLOUTSTREAM_TEST_REDIS=embedded $(BIN)/python -m pytest -n 3 --dist loadfile $(ACROSS) $(ARGS)
 
 test-kafka-3: $(INSTALLED) ## on Apache Kafka with three brokers, and redis-server
-	CLOUTSTREAM_TEST_KAFKA=apache-3 CLOUTSTREAM_TEST_REDIS=redis-server $(BIN)/python -m pytest $(ACROSS) $(ARGS)
+	CLOUTSTREAM_TEST_KAFKA=apache-3 CLOUTSTREAM_TEST_REDIS=redis-server $(BIN)/python -m pytest -n 3 --dist loadfile $(ACROSS) $(ARGS)
 
 faults: $(INSTALLED) ## break things under load and recount: two hours, ARGS="--short" minutes; needs the same
 	$(BIN)/python tests/chaos $(ARGS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import hypothesis
 import pytest
@@ -28,10 +29,18 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Start an Apache Kafka before the processes that share it (`-n`)."""
+    if services.is_apache() and getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        shared = ExitStack()
+        shared.enter_context(services.kafka_of_all_processes())
+        config.add_cleanup(shared.close)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[services.Kafka]:
     """A Kafka, shared by all tests."""
-    with services.kafka(services.TEST_KAFKA) as cluster:
+    with services.kafka_of_this_run() as cluster:
         yield cluster
 
 

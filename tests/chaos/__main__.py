@@ -55,6 +55,7 @@ def main() -> int:
         "--only", metavar="TEXT", action="append", default=[], help="only faults with this in their name; repeatable"
     )
     parser.add_argument("--seed", type=int, default=1, help="decides all that is drawn (default %(default)s)")
+    parser.add_argument("--again", action="store_true", help="play what went wrong once more at the end; that counts then")
     parser.add_argument("--json", metavar="FILE", help="append a JSON line a fault")
     parser.add_argument("--markdown", metavar="FILE", help="write the table")
     args = parser.parse_args()
@@ -62,15 +63,24 @@ def main() -> int:
     if not names:
         parser.error(f"no fault has {' or '.join(map(repr, args.only))} in its name; there are: {'; '.join(FAULTS)}")
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a load's requests that a broken Kafka never answered
-    rows: list[Row] = []
-    with ExitStack() as stack:
-        for row in play(names, args.seed, stack, is_long=not args.short):
-            rows.append(row)  # written row by row: a run takes hours, and may be cut short
-            if args.json:
-                with open(args.json, "a") as out:
-                    out.write(json.dumps(row.as_dict()) + "\n")
-            if args.markdown:
-                Path(args.markdown).write_text(markdown(rows) + "\n")
+    by_fault: dict[str, Row] = {}
+
+    def play_all(names: list[str]) -> None:
+        with ExitStack() as stack:
+            for row in play(names, args.seed, stack, is_long=not args.short):
+                by_fault[row.fault] = row
+                # Row by row: a run takes hours, and may be cut short.
+                if args.json:
+                    with open(args.json, "a") as out:
+                        out.write(json.dumps(row.as_dict()) + "\n")
+                if args.markdown:
+                    Path(args.markdown).write_text(markdown([*by_fault.values()]) + "\n")
+
+    play_all(names)
+    if args.again and (wrong := [row.fault for row in by_fault.values() if not row.is_right]):
+        print(f"once more, by themselves: {'; '.join(wrong)}", flush=True)
+        play_all(wrong)
+    rows = [*by_fault.values()]
     missed = [row for row in rows if not row.is_met]
     for row in missed:  # once more, with why: of a long log often the end alone is kept
         print(f"{row.fault}: {row.verdict}: {'; '.join(map(str, [*row.missed, *row.said]))}")

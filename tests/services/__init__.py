@@ -19,6 +19,8 @@ REDIS = "embedded, redis-server or a redis:// URL"
 TEST_KAFKA = os.environ.get("CLOUTSTREAM_TEST_KAFKA", "embedded")
 TEST_REDIS = os.environ.get("CLOUTSTREAM_TEST_REDIS", "embedded")
 _BROKERS = {"apache": 1, "apache-3": 3}
+_SHARED = "CLOUTSTREAM_TEST_SHARED_KAFKA"
+_SHARED_KAFKA = os.environ.get(_SHARED, "")  # in a process of a run of several: where their cluster is
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,25 @@ def kafka(name: str) -> Iterator[Kafka]:
         yield Kafka(name)
     else:
         raise ValueError(f"no Kafka {name!r} to test on; expected {KAFKA}")
+
+
+@contextmanager
+def kafka_of_all_processes() -> Iterator[None]:
+    """Run one Kafka for the processes that are started within the block: three brokers each would be too many."""
+    with kafka(TEST_KAFKA) as cluster:
+        os.environ[_SHARED] = f"{cluster.address} {cluster.replication}"
+        yield
+
+
+@contextmanager
+def kafka_of_this_run() -> Iterator[Kafka]:
+    """Give the Kafka that tests share: that of all processes, or one of this process's own."""
+    if _SHARED_KAFKA:
+        address, replication = _SHARED_KAFKA.split()
+        yield Kafka(address, int(replication))
+    else:
+        with kafka(TEST_KAFKA) as cluster:
+            yield cluster
 
 
 def new_redis(name: str) -> EmbeddedRedis:

@@ -107,12 +107,12 @@ MUTATIONS = [
         "self.dirty_blocks = dirty_blocks", "self.dirty_blocks.clear()", plan=_ZOMBIES,
     ),
     Mutation(
-        "nobody leaves a topic's board", "streams.redis.writer:script",
+        "nobody leaves a topic's board", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('reach >= leave and', 'true or')",
     ),
     Mutation(
-        "Redis takes an older version", "streams.redis.writer:script",
+        "Redis takes an older version", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version >= held', 'true')",
     ),
