@@ -56,8 +56,7 @@ class Worker(faust.Worker):
     def _shutdown_loop(self) -> None:
         """End the process, now that all is stopped: with 0, or with 70 after a crash.
 
-        At once. Faust would wait for every task and close the event loop under threads that may still call into it: that took a
-        second, hung when a task swallowed its cancellation, and ended with a segmentation fault now and then.
+        At once. Faust would wait a second, and then for every task, one that swallows its cancellation included.
         """
         leave(CloutstreamError.exit_code if self.crash_reason or sys.exc_info()[1] else 0)
 

@@ -24,7 +24,6 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
-from mode.threads import QueueServiceThread
 
 from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
@@ -57,15 +56,25 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = settings.fetch_wait_ms
         return consumer
 
+    def close(self) -> None:
+        """Do nothing: `on_thread_stop` closes the consumer.
+
+        Faust calls this when a rebalance comes while the worker stops, and closes aiokafka's client and coordinator in the main
+        thread, under the event loop that they belong to: that crashed uvloop, or left the thread waiting for ever.
+        """
+
+    async def seek_in_thread(self, tp: TP, offset: int) -> None:
+        """Seek; aiokafka wakes its fetcher for that, which only the thread may."""
+        self.seek(tp, offset)
+
     async def on_thread_stop(self) -> None:
         """Leave the group; bounded, because aiokafka first waits for a join under way, which waits for the slowest member.
 
-        What takes too long is left alone, not cancelled: a queued call of Faust's swallows its cancellation, and then the thread
-        waited for a join that waited for the main thread.
+        What takes too long is left alone, not cancelled: a queued call of Faust's swallows its cancellation.
         """
         app = cast(Any, self.app)
         left_s = max(1.0, app.stop_began_s + LEAVE_WITHIN_S - time.monotonic())
-        leaving = asyncio.ensure_future(self._leave())
+        leaving = asyncio.ensure_future(super().on_thread_stop())
         await asyncio.wait({leaving}, timeout=left_s)
         if leaving.done():
             leaving.result()
@@ -74,19 +83,6 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             await asyncio.wait_for(self._leave_while_joining(), 1.0)
         except (TimeoutError, KafkaError) as e:
             _log.warning("the group didn't let this worker go (%r): it counts as a member until its session times out", e)
-
-    async def _leave(self) -> None:
-        """Take no more calls and leave the group, as aiokafka's `stop` does.
-
-        Its connections stay open: they go with the process, and closing them crashes uvloop now and then
-        (https://github.com/MagicStack/uvloop/issues/706).
-        """
-        await QueueServiceThread.on_thread_stop(self)
-        consumer = cast(Any, self._consumer)
-        if consumer is not None:
-            consumer._closed = True
-            if consumer._coordinator is not None:
-                await consumer._coordinator.close()
 
     async def _gather_remaining_tasks(self) -> None:
         """Wait for nothing more: the process is about to end, and a task that swallows its cancellation would keep it."""
@@ -140,9 +136,11 @@ class BatchConsumer(driver.Consumer):
             await super().subscribe(topics)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
-        thread = BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
-        thread._close_thread_loop_on_stop = False  # it ends as the process does
-        return thread
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        thread = cast(BatchConsumerThread, self._thread)
+        await thread.call_thread(thread.seek_in_thread, partition, offset)
 
     @property
     def durable(self) -> DurableOffsets:

@@ -35,7 +35,7 @@ from faust.transport import conductor, consumer
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
-from mode.threads import MethodQueue, QueueServiceThread, ServiceThread
+from mode.threads import MethodQueue, ServiceThread
 from mode.worker import Worker
 
 from streams.settings import Settings
@@ -295,17 +295,19 @@ def test_what_health_and_the_watchdog_read_is_there() -> None:
 
 
 def test_a_worker_leaves_its_group_as_aiokafka_does() -> None:
-    ours = f"BatchConsumerThread._leave and _leave_while_joining in {TRANSPORT}"
+    ours = f"BatchConsumerThread.on_thread_stop and _leave_while_joining in {TRANSPORT}"
     must_say(GroupCoordinator._maybe_leave_group, "LeaveGroupRequest(self.group_id, self.member_id)", ours)
     must_say(GroupCoordinator._send_req, "group=ConnectionGroup.COORDINATION", ours)
     must_say(GroupCoordinator.close, "await self._coordination_task", ours)
     must_say(AIOKafkaConsumer.stop, "self._closed = True if self._coordinator: await self._coordinator.close()", ours)
-    must_say(QueueServiceThread.on_thread_stop, "await self._method_queue.stop()", ours)
+    must_say(driver.AIOKafkaConsumerThread.on_thread_stop, "await self._consumer.stop()", ours)
 
 
-def test_a_consumer_thread_ends_without_closing_its_loop_or_waiting_for_tasks() -> None:
+def test_what_faust_does_to_the_consumer_from_outside_its_thread_is_what_ours_does_otherwise() -> None:
     ours = f"BatchConsumerThread in {TRANSPORT}"
-    must_say(ServiceThread._start_thread, "if self._close_thread_loop_on_stop: self.thread_loop.close()", ours)
+    must_say(App._on_rebalance_when_stopped, "self.consumer.close()", ours)
+    must_say(driver.AIOKafkaConsumerThread.close, "self._consumer._client.close(), self.app.loop", ours)
+    must_say(consumer.ThreadDelegateConsumer._seek, "self._thread.seek(partition, offset)", ours)
     must_say(ServiceThread._serve, "await self._gather_remaining_tasks()", ours)
     must_say(MethodQueue._process_enqueued, "except BaseException", "BatchConsumerThread.on_thread_stop, which waits no longer")
 

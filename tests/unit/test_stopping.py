@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 from processes import ROOT
 
 from streams.kafka import transport
@@ -53,7 +55,7 @@ async def test_a_consumer_thread_ends_though_what_it_waits_for_swallows_its_canc
             except asyncio.CancelledError:
                 continue
 
-    monkeypatch.setattr(transport.BatchConsumerThread, "_leave", stop)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_stop", stop)
     thread = transport.BatchConsumerThread.__new__(transport.BatchConsumerThread)
     thread.app = SimpleNamespace(stop_began_s=time.monotonic() - transport.LEAVE_WITHIN_S)  # type: ignore[assignment]
     thread._consumer = SimpleNamespace(_coordinator=SimpleNamespace(coordinator_id=None))
@@ -62,3 +64,27 @@ async def test_a_consumer_thread_ends_though_what_it_waits_for_swallows_its_canc
     ended.set()
     assert stopping in done
     await thread._gather_remaining_tasks()
+
+
+def test_a_rebalance_that_comes_while_a_worker_stops_closes_nothing_from_outside_the_thread() -> None:
+    closed: list[str] = []
+    thread = transport.BatchConsumerThread.__new__(transport.BatchConsumerThread)
+    thread.app = SimpleNamespace(loop=None)  # type: ignore[assignment]
+    thread._consumer = SimpleNamespace(
+        _client=SimpleNamespace(close=lambda: closed.append("client")),
+        _coordinator=SimpleNamespace(close=lambda: closed.append("coordinator")),
+    )
+    thread.close()
+    assert closed == []
+
+
+async def test_a_seek_is_carried_out_by_the_thread() -> None:
+    called: list[tuple[Any, ...]] = []
+
+    async def call_thread(function: Any, *arguments: Any) -> None:
+        called.append((function.__name__, *arguments))
+
+    consumer = transport.BatchConsumer.__new__(transport.BatchConsumer)
+    consumer._thread = SimpleNamespace(call_thread=call_thread, seek_in_thread=transport.BatchConsumerThread.seek_in_thread)  # type: ignore[assignment]
+    await consumer._seek(TP("events", 1), 7)
+    assert called == [("seek_in_thread", TP("events", 1), 7)]
