@@ -30,8 +30,8 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start an Apache Kafka before the processes that share it (`-n`)."""
-    if services.is_apache() and getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+    """Start what the processes of a run share (`-n`), before them."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         shared = ExitStack()
         shared.enter_context(services.kafka_of_all_processes())
         config.add_cleanup(shared.close)

@@ -17,7 +17,7 @@ from streams.settings import PREFIX, Settings
 from streams.worker_process import end_of
 
 ROOT = Path(__file__).parent.parent
-READY_S, STOP_S = 40.0, 10.0
+READY_S, STOP_S = 90.0, 10.0
 _LOG_SHOWN_BYTES = 6000
 _DEFAULTS = Settings().to_environ()
 

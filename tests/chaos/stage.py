@@ -97,7 +97,7 @@ class Stage:
     def kafka(self, brokers: int = 1) -> ApacheKafka:
         """Return the cluster of so many brokers."""
         if brokers not in self._clusters:
-            self._clusters[brokers] = self.stack.enter_context(ApacheKafka(brokers, BROKER))
+            self._clusters[brokers] = self.stack.enter_context(ApacheKafka(brokers, BROKER, is_short_lived=not self.is_long))
         return self._clusters[brokers]
 
     @contextmanager

@@ -31,7 +31,7 @@ def test_positions_and_commits_move_on_while_a_backlog_drains(settings: Settings
             commits.add(sum(at for (name, _), at in running.committed().items() if name == topic))
             return max(commits) == EVENTS
 
-        running.wait_for(is_drained, "committed backlog", timeout_s=60)
+        running.wait_for(is_drained, "committed backlog", timeout_s=240)
         running.settle()
         # Of a drain of some seconds, with a flush every 150 ms and a commit every 500 ms.
         assert len(positions - {0, EVENTS}) >= 3

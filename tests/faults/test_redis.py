@@ -30,7 +30,7 @@ def _keeps_up_for(running: Deployment, seconds: float) -> None:
     before = sum(running.committed().values())
     while time.monotonic() < until:
         # What is there now is done within a few ticks, however long Redis has been away.
-        running.wait_until_committed(*topics, timeout_s=6)
+        running.wait_until_committed(*topics, timeout_s=30)
     assert sum(running.committed().values()) > before
 
 

@@ -43,7 +43,7 @@ def kafka(name: str) -> Iterator[Kafka]:
         with EmbeddedBroker() as server:
             yield Kafka(server.address)
     elif name in _BROKERS:
-        with ApacheKafka(_BROKERS[name]) as cluster:
+        with ApacheKafka(_BROKERS[name], is_short_lived=True) as cluster:
             yield Kafka(cluster.address, _BROKERS[name])
     elif ":" in name:
         yield Kafka(name)
@@ -53,7 +53,14 @@ def kafka(name: str) -> Iterator[Kafka]:
 
 @contextmanager
 def kafka_of_all_processes() -> Iterator[None]:
-    """Run one Kafka for the processes that are started within the block: three brokers each would be too many."""
+    """Run one Kafka for the processes that are started within the block: three brokers each would be too many.
+
+    Their environment says what they are to run on, and where that cluster is.
+    """
+    os.environ |= {"CLOUTSTREAM_TEST_KAFKA": TEST_KAFKA, "CLOUTSTREAM_TEST_REDIS": TEST_REDIS}
+    if not is_apache():  # the embedded one of each process is theirs
+        yield
+        return
     with kafka(TEST_KAFKA) as cluster:
         os.environ[_SHARED] = f"{cluster.address} {cluster.replication}"
         yield

@@ -26,6 +26,9 @@ POM = HERE / "pom.xml"
 _fetching = threading.Lock()
 _CLUSTER_ID = "Cloutstream0000000TestA"[:22]
 OLDEST_JAVA = 17
+# Compiled once, roughly, and collected by one thread: of a broker that lives for minutes the better compiler and the collector's
+# threads take 40 % of all CPU of a test.
+_SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 def jars() -> Path:
@@ -87,25 +90,34 @@ class ApacheBroker(EmbeddedServer):
         folder: where its log and configuration are.
         more: properties added to its configuration.
         scram_users: user -> password, for SASL/SCRAM.
+        is_short_lived: whether it is for minutes, and how fast it is doesn't matter.
     """
 
     title = "Apache Kafka broker"
     start_timeout_s = 60.0
 
     def __init__(
-        self, node: int, voters: dict[int, str], folder: Path, more: dict[str, str], scram_users: dict[str, str]
+        self,
+        node: int,
+        voters: dict[int, str],
+        folder: Path,
+        more: dict[str, str],
+        scram_users: dict[str, str],
+        *,
+        is_short_lived: bool,
     ) -> None:
         super().__init__()
         self.port = free_port()
         self._configuration = folder / f"{node}.properties"
         self._folder, self._more, self._scram_users = folder / str(node), more, scram_users
         self._node, self._voters = node, voters
+        self._options = ("-Xms256m", "-Xmx512m", *(_SHORT_LIVED if is_short_lived else ()))
 
     def command(self) -> list[str]:
         """Return its command line; on its first start its storage is formatted."""
         if not self._folder.exists():
             self._format()
-        return [*self._java("-Xms256m", "-Xmx512m"), "kafka.Kafka", str(self._configuration)]
+        return [*self._java(*self._options), "kafka.Kafka", str(self._configuration)]
 
     def hello(self) -> bytes:
         """Return a request for its API versions."""
@@ -157,6 +169,7 @@ class ApacheKafka:
         more: properties added to each broker's configuration; `listeners` are added to its own.
         scram_users: user -> password, for SASL/SCRAM.
         folder: where the logs are made, such as a disk of its own; else among temporary files.
+        is_short_lived: whether it is for minutes, and how fast it is doesn't matter.
     """
 
     def __init__(
@@ -165,11 +178,15 @@ class ApacheKafka:
         more: dict[str, str] | None = None,
         scram_users: dict[str, str] | None = None,
         folder: Path | None = None,
+        *,
+        is_short_lived: bool = False,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="cloutstream-kafka-", dir=folder, ignore_cleanup_errors=True)
         voters = {node: f"127.0.0.1:{free_port()}" for node in range(1, brokers + 1)}
         logs = Path(self._folder.name)
-        self.brokers = [ApacheBroker(node, voters, logs, more or {}, scram_users or {}) for node in voters]
+        self.brokers = [
+            ApacheBroker(node, voters, logs, more or {}, scram_users or {}, is_short_lived=is_short_lived) for node in voters
+        ]
 
     @property
     def address(self) -> str:

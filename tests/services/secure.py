@@ -63,7 +63,7 @@ def secure_kafka(folder: Path) -> Iterator[SecureKafka]:
         prefix = f"listener.name.{listener}"
         more[f"{prefix}.scram-sha-512.sasl.jaas.config"] = f"{_MODULE}.scram.ScramLoginModule required;"
         more[f"{prefix}.plain.sasl.jaas.config"] = f'{_MODULE}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
-    with ApacheKafka(1, more, {USER: PASSWORD}) as cluster:
+    with ApacheKafka(1, more, {USER: PASSWORD}, is_short_lived=True) as cluster:
         yield SecureKafka({**addresses, "plaintext": cluster.address}, authority.ca_file)
 
 
