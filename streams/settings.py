@@ -8,85 +8,31 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from streams.errors import ConfigurationError
 from streams.plaintext import check_kafka, check_redis, hosts_of, is_loopback
+from streams.secret import Secret
+from streams.setting_kinds import (
+    any_text,
+    are_hosts,
+    are_topics,
+    count,
+    half_life,
+    is_listening,
+    one_of,
+    positive,
+    ratio,
+    setting,
+    some_text,
+    split_names,
+)
 
 PREFIX = "CLOUTSTREAM_"
-
-
-class Secret(str):
-    """A string that never shows itself in a log or a traceback."""
-
-    def __repr__(self) -> str:
-        return f"Secret({str(self)!r})"
-
-    def __str__(self) -> str:
-        return "***" if self else ""
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
-
-    def reveal(self) -> str:
-        """Return the text itself, for the client that needs it."""
-        return str.__str__(self)
-
-
 _NO_SECRET = Secret("")
-
-
-def _setting(default: Any, help: str, valid: str, check: Callable[[Any], bool], *, show: bool = True) -> Any:
-    return field(default=default, repr=show, metadata={"help": help, "valid": valid, "check": check})
-
-
-def _positive(default: float, help: str) -> Any:
-    return _setting(default, help, "a number above 0", lambda v: v > 0)
-
-
-def _half_life(default: float, help: str) -> Any:
-    return _setting(default, help, "a number of seconds from 10 up", lambda v: v >= 10)
-
-
-def _ratio(default: float, help: str) -> Any:
-    return _setting(default, help, "a number from 0 to 1", lambda v: 0 <= v <= 1)
-
-
-def _count(default: int, help: str, least: int = 1, most: int = 1_000_000_000) -> Any:
-    return _setting(default, help, f"a whole number from {least} to {most}", lambda v: least <= v <= most)
-
-
-def _one_of(default: str, help: str, *choices: str) -> Any:
-    return _setting(default, help, "one of " + ", ".join(choices), lambda v: v in choices)
-
-
-def _text(default: str, help: str) -> Any:
-    return _setting(default, help, "a non-empty string", lambda v: bool(v))
-
-
-def _optional(default: str, help: str) -> Any:
-    return _setting(default, help, "a string", lambda _: True)
-
-
-def _topics(value: str) -> bool:
-    names = [name.strip() for name in value.split(",")]
-    return len(set(names)) == len(names) and all(re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) for name in names)
-
-
-def _hosts(value: str) -> bool:
-    return all(h.rpartition(":")[0] and h.rpartition(":")[2].isdigit() for h in value.split(","))
-
-
-def _listening(value: str) -> bool:
-    host, _, port = value.rpartition(":")
-    return not value or (bool(host) and port.isascii() and port.isdigit() and int(port) < 65536)
-
-
-def _names(value: str) -> list[str]:
-    return [name.strip().lower() for name in value.split(",")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,121 +40,119 @@ class Settings:
     """What a deployment can choose. All times in seconds unless the name says `_ms`."""
 
     # Where
-    kafka: str = _setting("127.0.0.1:9092", "Kafka bootstrap servers", "host:port[,host:port...]", _hosts)
-    redis: str = _setting(
+    kafka: str = setting("127.0.0.1:9092", "Kafka bootstrap servers", "host:port[,host:port...]", are_hosts)
+    redis: str = setting(
         "redis://127.0.0.1:6379/0",
         "Redis or Valkey URL (rediss:// for TLS)",
         "redis://, rediss:// or unix:// URL",
         lambda v: urlsplit(v).scheme in ("redis", "rediss", "unix"),
         show=False,  # it may hold a password
     )
-    redis_prefix: str = _text("cs:", "prefix of every Redis key")
-    app_id: str = _text("cloutstream", "consumer group, and prefix of the internal topics")
-    input_topics: str = _setting(
+    redis_prefix: str = some_text("cs:", "prefix of every Redis key")
+    app_id: str = some_text("cloutstream", "consumer group, and prefix of the internal topics")
+    input_topics: str = setting(
         "events",
         "topics events are read from, comma-separated, all with `partitions` partitions",
         "topic names (letters, digits, `.`, `_`, `-`), comma-separated, each once",
-        _topics,
+        are_topics,
     )
     # Kafka security
-    kafka_security: str = _one_of("plaintext", "how to talk to Kafka", "plaintext", "ssl", "sasl_ssl", "sasl_plaintext")
-    kafka_ca_file: str = _optional("", "PEM file with the authority that signed the broker's certificate; empty: the system's")
-    kafka_sasl_mechanism: str = _one_of("SCRAM-SHA-512", "SASL mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-    kafka_username: str = _optional("", "SASL user")
-    kafka_password: Secret = _optional(_NO_SECRET, "SASL password")  # noqa: RUF009  # it returns a dataclasses.field
-    plaintext_passwords_to: str = _optional("", "hosts passwords may go to without TLS, comma-separated; this machine always may")
+    kafka_security: str = one_of("plaintext", "how to talk to Kafka", "plaintext", "ssl", "sasl_ssl", "sasl_plaintext")
+    kafka_ca_file: str = any_text("", "PEM file with the authority that signed the broker's certificate; empty: the system's")
+    kafka_sasl_mechanism: str = one_of("SCRAM-SHA-512", "SASL mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    kafka_username: str = any_text("", "SASL user")
+    kafka_password: Secret = any_text(_NO_SECRET, "SASL password")  # noqa: RUF009  # it returns a dataclasses.field
+    plaintext_passwords_to: str = any_text("", "hosts passwords may go to without TLS, comma-separated; this machine always may")
     # Operations
-    operations: str = _setting(
+    operations: str = setting(
         "127.0.0.1:0",
         "where a worker answers on its health and metrics; port 0: a free one, which it logs; empty: nowhere",
         "host:port, or nothing",
-        _listening,
+        is_listening,
     )
-    operations_token: Secret = _setting(  # noqa: RUF009  # it returns a dataclasses.field
+    operations_token: Secret = setting(  # noqa: RUF009  # it returns a dataclasses.field
         _NO_SECRET,
         "what readiness and metrics ask for as `Authorization: Bearer TOKEN`; needed beyond loopback",
         "printable ASCII without spaces",
         lambda v: re.fullmatch(r"[!-~]*", v) is not None,
     )
-    stall_timeout_s: float = _positive(60.0, "a worker that stands still for this long ends itself")
+    stall_timeout_s: float = positive(60.0, "a worker that stands still for this long ends itself")
     # The dashboard
-    dashboard: str = _setting(
+    dashboard: str = setting(
         "127.0.0.1:8420",
         "where the dashboard answers; port 0: a free one",
         "host:port",
-        lambda v: bool(v) and _listening(v),
+        lambda v: bool(v) and is_listening(v),
     )
-    dashboard_token: Secret = _setting(  # noqa: RUF009  # it returns a dataclasses.field
+    dashboard_token: Secret = setting(  # noqa: RUF009  # it returns a dataclasses.field
         _NO_SECRET,
         "what the dashboard asks for: a password on its page, `Authorization: Bearer TOKEN` of programs; needed beyond loopback",
         "at least 16 characters, printable ASCII without spaces",  # as many can't be guessed over HTTP
         lambda v: re.fullmatch(r"([!-~]{16,})?", v) is not None,
     )
-    dashboard_hosts: str = _setting(
+    dashboard_hosts: str = setting(
         "",
         "host names it is served under beside localhost and addresses, comma-separated; needed behind a proxy",
         "host names without ports, comma-separated",
-        lambda v: not v or all(re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?", name) for name in _names(v)),
+        lambda v: not v or all(re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?", name) for name in split_names(v)),
     )
     # Topics
-    partitions: int = _count(
-        8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024
-    )
-    replication: int = _count(1, "replicas of every topic created; 3 in production", 1, 9)
+    partitions: int = count(8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024)
+    replication: int = count(1, "replicas of every topic created; 3 in production", 1, 9)
     # The score (model.md)
-    half_life_slow_s: float = _half_life(30 * 86400.0, "half-life of reach, network and amplification: longer remembers longer")
-    half_life_day_s: float = _half_life(86400.0, "half-life of the day counter, the base of daily rhythm")
-    half_life_fast_s: float = _half_life(7200.0, "half-life of the trending board: shorter reacts faster, forgets faster")
-    weight_like: float = _ratio(0.26, "what a like counts of a person")
-    weight_reply: float = _ratio(0.63, "what a reply counts of a person")
-    weight_share: float = _ratio(0.63, "what a share counts of a person")
-    network_weight: float = _setting(
+    half_life_slow_s: float = half_life(30 * 86400.0, "half-life of reach, network and amplification: longer remembers longer")
+    half_life_day_s: float = half_life(86400.0, "half-life of the day counter, the base of daily rhythm")
+    half_life_fast_s: float = half_life(7200.0, "half-life of the trending board: shorter reacts faster, forgets faster")
+    weight_like: float = ratio(0.26, "what a like counts of a person")
+    weight_reply: float = ratio(0.63, "what a reply counts of a person")
+    weight_share: float = ratio(0.63, "what a share counts of a person")
+    network_weight: float = setting(
         1.0, "b: how much the standing of engaged people adds", "a number from 0 up", lambda v: v >= 0
     )
-    amplification_k: float = _positive(10.0, "k: posts before amplification counts half")
-    usual_engagement_per_post: float = _positive(5.0, "m: weighted engagements per post that are neither good nor bad")
-    rescore: str = _one_of(
+    amplification_k: float = positive(10.0, "k: posts before amplification counts half")
+    usual_engagement_per_post: float = positive(5.0, "m: weighted engagements per post that are neither good nor bad")
+    rescore: str = one_of(
         "refuse",
         "what a worker does whose formula would move a twentieth of the scores by more than 10 points",
         "refuse",
         "accept",
     )
-    overdispersion: float = _positive(1.0, "f: widens plus_minus where engagements come in bunches")
-    trust_floor: float = _ratio(0.1, "what an engagement of a fresh account is worth")
-    trust_age_s: float = _positive(15 * 86400.0, "age scale of trust")
-    budget_per_day: float = _positive(30.0, "engagements a day that count in full")
+    overdispersion: float = positive(1.0, "f: widens plus_minus where engagements come in bunches")
+    trust_floor: float = ratio(0.1, "what an engagement of a fresh account is worth")
+    trust_age_s: float = positive(15 * 86400.0, "age scale of trust")
+    budget_per_day: float = positive(30.0, "engagements a day that count in full")
     # Fan-out
-    topics_enabled: bool = _setting(True, "keep scores of topics and of accounts inside topics", "true or false", lambda _: True)
-    topic_enter_reach: float = _setting(
+    topics_enabled: bool = setting(True, "keep scores of topics and of accounts inside topics", "true or false", lambda _: True)
+    topic_enter_reach: float = setting(
         3.0, "reach inside a topic that brings an account onto its board", "a number from 0 up", lambda v: v >= 0
     )
-    topic_leave_reach: float = _setting(
+    topic_leave_reach: float = setting(
         2.0, "reach inside a topic below which an account leaves its board", "a number from 0 up", lambda v: v >= 0
     )
-    max_tags: int = _count(5, "tags of one event that are scored; more are ignored", 0, 64)
+    max_tags: int = count(5, "tags of one event that are scored; more are ignored", 0, 64)
     # Pace
-    tick_ms: float = _positive(40.0, "flush interval: shorter is fresher, longer costs less per event")
-    backlog_tick_ms: float = _positive(1000.0, "flush interval while draining a backlog")
-    fetch_wait_ms: int = _count(20, "longest wait of a fetch, twice that under load", 1, 5000)
-    max_poll_records: int = _count(20000, "most records in one fetched batch", 1, 1_000_000)
-    session_timeout_s: float = _positive(20.0, "a worker silent for this long loses its partitions")
+    tick_ms: float = positive(40.0, "flush interval: shorter is fresher, longer costs less per event")
+    backlog_tick_ms: float = positive(1000.0, "flush interval while draining a backlog")
+    fetch_wait_ms: int = count(20, "longest wait of a fetch, twice that under load", 1, 5000)
+    max_poll_records: int = count(20000, "most records in one fetched batch", 1, 1_000_000)
+    session_timeout_s: float = positive(20.0, "a worker silent for this long loses its partitions")
     # State
-    expire_after_s: float = _positive(400 * 86400.0, "rows idle for this long are dropped with a tombstone")
-    change_threshold: float = _positive(0.5, "points a score must move before a change event is sent")
-    history_points: int = _count(200, "points kept for an entity's chart", 0, 100_000)
-    why_statements: int = _count(10, "statements kept of why an entity's score moved", 0, 1000)
-    forget_gone: bool = _setting(
+    expire_after_s: float = positive(400 * 86400.0, "rows idle for this long are dropped with a tombstone")
+    change_threshold: float = positive(0.5, "points a score must move before a change event is sent")
+    history_points: int = count(200, "points kept for an entity's chart", 0, 100_000)
+    why_statements: int = count(10, "statements kept of why an entity's score moved", 0, 1000)
+    forget_gone: bool = setting(
         True, "whether `ingest` forgets accounts that their network deleted or took down", "true or false", lambda _: True
     )
-    changes_maxlen: int = _count(100_000, "change events kept per partition in Redis", 1)
+    changes_maxlen: int = count(100_000, "change events kept per partition in Redis", 1)
     # Alerts
-    alerts_maxlen: int = _count(10_000, "alerts kept in Redis, about; older ones are no longer delivered", 1)
-    webhook_secret: Secret = _optional(_NO_SECRET, "key that webhook calls are signed with")  # noqa: RUF009  # as above
-    webhook_secrets_dir: str = _optional("", "folder of files with keys, for rules that name one")
-    webhook_private_hosts: str = _optional(
+    alerts_maxlen: int = count(10_000, "alerts kept in Redis, about; older ones are no longer delivered", 1)
+    webhook_secret: Secret = any_text(_NO_SECRET, "key that webhook calls are signed with")  # noqa: RUF009  # as above
+    webhook_secrets_dir: str = any_text("", "folder of files with keys, for rules that name one")
+    webhook_private_hosts: str = any_text(
         "", "hosts webhooks may call at private addresses and without TLS, comma-separated; others only by https at public ones"
     )
-    clock: str = _one_of("wall", "what readers take as now: `event` for recorded data", "wall", "event")
+    clock: str = one_of("wall", "what readers take as now: `event` for recorded data", "wall", "event")
 
     @property
     def topic_names(self) -> list[str]:
@@ -218,7 +162,7 @@ class Settings:
     @property
     def dashboard_names(self) -> list[str]:
         """Host names that the dashboard is served under, beside localhost and addresses."""
-        return _names(self.dashboard_hosts) if self.dashboard_hosts else []
+        return split_names(self.dashboard_hosts) if self.dashboard_hosts else []
 
     @property
     def engagements_topic(self) -> str:

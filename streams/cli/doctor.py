@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 from typing import Any
 
-from streams.settings import PREFIX, Secret, Settings
+from streams.secret import Secret
+from streams.settings import PREFIX, Settings
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from streams.errors import ConfigurationError
 from streams.plaintext import is_loopback
-from streams.settings import Secret
+from streams.secret import Secret
 
 NO_TOKEN = Secret("")
 

@@ -21,7 +21,8 @@ from streams.cli import main
 from streams.embedded import EmbeddedRedis
 from streams.redis.deliveries import Deliveries
 from streams.redis.feed import Feed
-from streams.settings import PREFIX, Secret, Settings
+from streams.secret import Secret
+from streams.settings import PREFIX, Settings
 from streams.tables.score_records import NUMBERS, Change, ScoreRecord
 
 KEY = "a key of sixteen bytes or more"

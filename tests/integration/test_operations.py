@@ -17,7 +17,8 @@ from processes import Worker
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.embedded import EmbeddedRedis
-from streams.settings import PREFIX, Secret, Settings
+from streams.secret import Secret
+from streams.settings import PREFIX, Settings
 from tests.faults.test_start import CONFIGURATION, refused
 
 TOKEN = "correct-horse-battery"

@@ -19,7 +19,8 @@ from load import lively_events, send
 from processes import ROOT
 from services.secure import PASSWORD, USER, SecureKafka, SecureRedis, secure_kafka
 
-from streams.settings import Secret, Settings
+from streams.secret import Secret
+from streams.settings import Settings
 
 NEEDS_APACHE = "the embedded broker has neither TLS nor SASL; `make test-kafka` runs this"
 NEEDS_REDIS = "the embedded Valkey has no TLS; run: apt-get install redis-server"

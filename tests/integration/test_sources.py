@@ -19,7 +19,7 @@ from aiohttp import web
 from networks import Network, Step
 
 from streams.errors import ConfigurationError
-from streams.settings import Secret
+from streams.secret import Secret
 from streams.sources import Source, connecting
 from streams.sources.activitystreams.inbox import Inbox
 from streams.sources.bluesky.jetstream import Jetstream, Options

@@ -23,7 +23,8 @@ from streams.embedded import EmbeddedRedis
 from streams.listening import listen
 from streams.reader import AsyncReader
 from streams.redis.client import connect_async, session
-from streams.settings import Secret, Settings
+from streams.secret import Secret
+from streams.settings import Settings
 from streams.web import live
 from streams.web.server import application, serving
 from tests.dashboard import WAIT_S, Dashboard, Listener

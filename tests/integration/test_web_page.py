@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from streams.cli.output import clipped, printable
 from streams.redis.client import session
-from streams.settings import Secret, Settings
+from streams.secret import Secret
+from streams.settings import Settings
 from tests.dashboard import Dashboard
 from tests.scored import write
 

@@ -9,7 +9,7 @@ import pytest
 
 from streams.errors import ConfigurationError
 from streams.events.decode import Event
-from streams.settings import Secret
+from streams.secret import Secret
 from streams.sources.activitystreams.inbox import Inbox
 from streams.sources.activitystreams.mapping import Mapping, Received
 from tests import samples

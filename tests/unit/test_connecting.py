@@ -20,7 +20,7 @@ from yarl import URL
 from streams import sources
 from streams.errors import ConfigurationError, UsageError
 from streams.events.decode import Event
-from streams.settings import Secret
+from streams.secret import Secret
 from streams.sources import Mapped, connecting
 from streams.sources.bounded import ENTRY_BYTES, Bounded
 from streams.sources.connecting import LONGEST_WAIT_S, Broken, Hosts, Refused, failure_of, failure_of_status, mended

@@ -9,7 +9,7 @@ import pytest
 
 from streams.errors import ConfigurationError
 from streams.events.decode import Event
-from streams.settings import Secret
+from streams.secret import Secret
 from streams.sources.mastodon.mapping import Mapping
 from streams.sources.mastodon.source import Mastodon, Options, sent_of
 from streams.sources.sse import Events, Lines, Sent

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from streams.errors import ConfigurationError
-from streams.settings import PREFIX, Secret, Settings
+from streams.secret import Secret
+from streams.settings import PREFIX, Settings
 
 PASSWORD = "hunter2-hunter2"
 

@@ -18,7 +18,8 @@ from openapi_spec_validator import validate
 
 from streams.errors import ConfigurationError, ServiceUnavailable
 from streams.reader import AsyncReader
-from streams.settings import Secret, Settings
+from streams.secret import Secret
+from streams.settings import Settings
 from streams.web import hub as hubs
 from streams.web import live, sse, token
 from streams.web.errors import REDIS_AWAY, Refused

@@ -15,7 +15,8 @@ from aiohttp import web
 
 from streams.alerts.webhook import Caller, PublicResolver, key_of, signature
 from streams.errors import ConfigurationError
-from streams.settings import Secret, Settings
+from streams.secret import Secret
+from streams.settings import Settings
 from tests import readme
 
 KEY = b"a key of sixteen bytes or more"

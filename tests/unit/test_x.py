@@ -11,7 +11,7 @@ import pytest
 
 from streams.errors import ConfigurationError
 from streams.events.decode import Event
-from streams.settings import Secret
+from streams.secret import Secret
 from streams.sources.source import Mapped
 from streams.sources.x.mapping import Mapping
 from streams.sources.x.source import Options, X

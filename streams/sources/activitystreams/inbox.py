@@ -15,7 +15,7 @@ from aiohttp import web
 from streams.errors import ConfigurationError
 from streams.listening import asking_for_token, listen, url_of
 from streams.plaintext import hosts_of, is_loopback
-from streams.settings import Secret
+from streams.secret import Secret
 from streams.sources.activitystreams.mapping import NETWORK, Mapping, Received
 from streams.sources.secret import NO_TOKEN
 from streams.sources.source import Mapped, Position, Source

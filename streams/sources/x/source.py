@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from streams.errors import ConfigurationError
-from streams.settings import Secret
+from streams.secret import Secret
 from streams.sources.connecting import Broken, Hosts, failure_of, failure_of_status, mended
 from streams.sources.gather import gathered
 from streams.sources.http import base_url, client
