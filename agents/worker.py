@@ -51,13 +51,16 @@ class Worker(faust.Worker):
             return
         # Nothing is lost by it: what isn't committed is taken again, and what is again taken counts once.
         _log.warning("not all had ended %g s after the stop was asked for: it ends as it is", LEAVE_WITHIN_S)
-        leave(0)
+        self._leave()
 
     def _shutdown_loop(self) -> None:
         """End the process, now that all is stopped: with 0, or with 70 after a crash.
 
         At once. Faust would wait a second, and then for every task, one that swallows its cancellation included.
         """
+        self._leave()
+
+    def _leave(self) -> NoReturn:
         leave(CloutstreamError.exit_code if self.crash_reason or sys.exc_info()[1] else 0)
 
 

@@ -65,10 +65,10 @@ def server() -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def settings(cluster: services.Kafka, redis_url: str) -> Settings:
+def settings(cluster: services.Kafka, redis_url: str) -> Iterator[Settings]:
     """Settings of one test: topics, consumer group and Redis keys that no other test has."""
     name = f"t{uuid.uuid4().hex[:12]}"
-    return Settings(
+    settings = Settings(
         kafka=cluster.address,
         redis=redis_url,
         app_id=name,
@@ -78,3 +78,5 @@ def settings(cluster: services.Kafka, redis_url: str) -> Settings:
         replication=cluster.replication,
         session_timeout_s=6.0,  # the embedded broker's group join takes half of it
     )
+    yield settings
+    services.delete_topics(settings)

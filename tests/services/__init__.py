@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from services.apache import ApacheKafka
 from services.redis_server import RedisServer
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from streams.kafka.clients import admin
 from streams.settings import Settings
 
 KAFKA = "embedded, apache, apache-3 or host:port[,host:port...]"
@@ -75,6 +77,15 @@ def kafka_of_this_run() -> Iterator[Kafka]:
     else:
         with kafka(TEST_KAFKA) as cluster:
             yield cluster
+
+
+def delete_topics(settings: Settings) -> None:
+    """Delete a test's topics where many tests share a cluster: brokers take the more CPU the more partitions there are."""
+    if is_apache():
+        with contextlib.closing(admin(settings)) as client:
+            names = [name for name in client.list_topics() if name.startswith(settings.app_id)]
+            if names:
+                client.delete_topics(names)
 
 
 def new_redis(name: str) -> EmbeddedRedis:
