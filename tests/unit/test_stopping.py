@@ -9,11 +9,14 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import faust
 import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from processes import ROOT
 
+from agents import watchdog, worker
+from streams.errors import CloutstreamError
 from streams.kafka import transport
 
 # Starts a worker that is told to end where exceptions are dropped: in a callback of a weak reference, as imports have them.
@@ -88,3 +91,27 @@ async def test_a_seek_is_carried_out_by_the_thread() -> None:
     consumer._thread = SimpleNamespace(call_thread=call_thread, seek_in_thread=transport.BatchConsumerThread.seek_in_thread)  # type: ignore[assignment]
     await consumer._seek(TP("events", 1), 7)
     assert called == [("seek_in_thread", TP("events", 1), 7)]
+
+
+@pytest.mark.parametrize(("crash", "code"), [(None, 0), (CloutstreamError("a send failed"), CloutstreamError.exit_code)])
+async def test_a_worker_that_does_not_get_to_the_end_of_its_stop_leaves_in_time_with_a_code_that_tells_of_a_crash(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, crash: BaseException | None, code: int
+) -> None:
+    left: list[int] = []
+
+    async def stop(_worker: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(faust.Worker, "stop", stop)
+    monkeypatch.setattr(worker, "LEAVE_WITHIN_S", 0.05)
+    monkeypatch.setattr(worker, "leave", left.append)
+    stopped = worker.Worker.__new__(worker.Worker)
+    stopped.watchdog = SimpleNamespace(stop_soon=lambda: None)  # type: ignore[assignment]
+    stopped._crash_reason = crash
+    await asyncio.wait_for(stopped.stop(), 10)
+    assert left == [code]
+    assert "not all had ended 0.05 s after the stop was asked for" in caplog.text
+
+
+def test_a_stop_that_takes_too_long_ends_before_a_supervisor_kills() -> None:
+    assert transport.LEAVE_WITHIN_S < worker.LEAVE_WITHIN_S < watchdog.STOP_WITHIN_S < 10  # as docker stop
