@@ -56,6 +56,10 @@ def _work(app: CloutstreamApp) -> Iterator[Metric]:
     )  # fmt: skip
     yield CounterMetricFamily("cloutstream_rebalances", "Rebalances this process took part in.", value=app.rebalancing_count)
     yield CounterMetricFamily(
+        "cloutstream_changelog_repairs", "Times another worker wrote into a changelog of ours, and its rows were written over.",
+        value=app.changelog_repairs(),
+    )  # fmt: skip
+    yield CounterMetricFamily(
         "cloutstream_redis_rebuilds", "Times this process began to fill Redis.", value=counters.redis_rebuilds
     )
 

@@ -14,7 +14,7 @@ from agents.control import Control
 from agents.counters import Counters
 from agents.host import Bulk, Consumer, Table
 from agents.turns import Clock, Turns
-from streams.errors import ConfigurationError
+from streams.errors import CloutstreamError
 from streams.fatal import fatal
 from streams.kafka.durable import DurableOffsets
 from streams.settings import Settings
@@ -80,6 +80,10 @@ class Ownership:
             found = self._changelogs[table.name, partition] = Changelog(table.store, topic, partition, self.bulk, self._read_gap)
         return found
 
+    def changelog_repairs(self) -> int:
+        """Return how often records of another worker in a changelog of ours were written over."""
+        return sum(changelog.repaired_gaps for changelog in self._changelogs.values())
+
     async def hand_over(self, within_s: float = HANDOVER_S) -> None:
         """Make durable what was taken, commit it, and own nothing.
 
@@ -141,7 +145,7 @@ class Ownership:
         self._rescored = owned
         found = Rescored.total(recovered.values())
         if found.is_breaking and self.settings.rescore != "accept":
-            fatal(f"the scores recovered of partitions {sorted(recovered)} would jump", ConfigurationError(found.warning()))
+            fatal(f"the scores recovered of partitions {sorted(recovered)} would jump", CloutstreamError(found.warning()))
         if found.moved:
             _log.warning("%s; all are published anew", found)
             publish_anew(self.entity_rows, recovered.values())
@@ -156,6 +160,6 @@ def owned_partitions(assigned: Iterable[TP], settings: Settings) -> set[int]:
     sets = list(by_topic.values())
     if any(s != sets[0] for s in sets):
         detail = {topic: sorted(numbers) for topic, numbers in by_topic.items()}
-        error = ConfigurationError(f"partitions differ between topics: {detail}; expected the same numbers of each")
+        error = CloutstreamError(f"partitions differ between topics: {detail}; expected the same numbers of each")
         fatal("the assignment can't work: is a worker of another version in the group?", error)
     return sets[0] if sets else set()

@@ -80,9 +80,16 @@ def watching_boards(settings: Settings) -> Iterator[Counter[tuple[int, int, int]
     """Count what a reader sees at one moment, as often as it can look: (complete, places on standing, places on trending)."""
     seen: Counter[tuple[int, int, int]] = Counter()
     ended = threading.Event()
+    failures: list[BaseException] = []
     prefix = settings.redis_prefix
 
     def watch() -> None:
+        try:
+            look_on()
+        except BaseException as e:  # told by who asked to look: a watcher that died saw nothing bad
+            failures.append(e)
+
+    def look_on() -> None:
         with redis.Redis.from_url(settings.redis) as client:
             while not ended.is_set():
                 with client.pipeline(transaction=True) as look:
@@ -100,3 +107,5 @@ def watching_boards(settings: Settings) -> Iterator[Counter[tuple[int, int, int]
         ended.set()
         thread.join(10)
     assert not thread.is_alive()
+    if failures:
+        raise failures[0]

@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from streams.settings import PREFIX, Settings
 from streams.worker_process import end_of
 
@@ -92,6 +94,16 @@ class Worker:
         except urllib.error.HTTPError as e:
             with e:
                 return e.code, e.read().decode()
+
+    def metrics(self) -> dict[str, float]:
+        """Return the values of all samples of its metrics by name and labels."""
+        status, text = self.ask("/metrics")
+        assert status == 200, text
+        return {
+            f"{s.name}{sorted(s.labels.items())}" if s.labels else s.name: s.value
+            for family in text_string_to_metric_families(text)
+            for s in family.samples
+        }
 
     def is_ready(self) -> bool:
         """Whether it says that it can work."""

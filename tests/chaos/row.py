@@ -40,8 +40,8 @@ class Limit:
 class Row:
     """One fault's outcome. Times in s.
 
-    `longest_pause_s` is the longest time in which nothing was committed though there was work; `recover_s` the longest of its
-    rounds from the end of a fault until all that had been sent by then was committed.
+    `longest_pause_s` is the longest time in which nothing of a partition was committed though there was work; `recover_s` the
+    longest of its rounds from the end of a fault until all that had been sent by then was committed. None: not measured.
     """
 
     fault: str
@@ -50,12 +50,13 @@ class Row:
     events: int = 0
     lost: int = 0
     doubled: int = 0
-    longest_pause_s: float = 0.0
-    recover_s: float = 0.0
+    longest_pause_s: float | None = None
+    recover_s: float | None = None
     took_s: float = 0.0
     limits: list[Limit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    is_unequal: bool = False  # a recount found other values
     not_played: str = ""  # why this machine can't
     started: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -71,13 +72,21 @@ class Row:
 
     @property
     def is_right(self) -> bool:
-        """Whether everything was equal and every limit held that doesn't tell how fast."""
-        return not self.wrong and all(limit.is_speed for limit in self.missed)
+        """Whether it was played, everything was equal and every limit held that doesn't tell how fast."""
+        return not self.wrong and not self.not_played and all(limit.is_speed for limit in self.missed)
 
     @property
     def said(self) -> list[str]:
         """What else is to be told of it."""
         return [*self.notes, *self.wrong, *filter(None, [self.not_played])]
+
+    def paused(self, seconds: float) -> None:
+        """Note a pause."""
+        self.longest_pause_s = max(self.longest_pause_s or 0.0, seconds)
+
+    def recovered(self, seconds: float) -> None:
+        """Note how long a recovery took."""
+        self.recover_s = max(self.recover_s or 0.0, seconds)
 
     def at_most(self, what: str, value: float, bound: float, *, is_speed: bool = False) -> None:
         """Note a value that must not pass a bound; of several with the same name the worst is kept."""
@@ -110,7 +119,8 @@ HEADINGS = ["Fault", "Rounds", "Events", "Lost", "Doubled", "Longest pause", "To
 def cells(row: Row) -> list[str]:
     """Return a row's cells in the order of `HEADINGS`."""
     numbers = [f"{row.rounds:,}", f"{row.events:,}", f"{row.lost:,}", f"{row.doubled:,}"]
-    return [row.fault, *numbers, f"{row.longest_pause_s:.1f} s", f"{row.recover_s:.1f} s", row.verdict]
+    times = ["-" if s is None else f"{s:.1f} s" for s in (row.longest_pause_s, row.recover_s)]
+    return [row.fault, *numbers, *times, row.verdict]
 
 
 def markdown(rows: list[Row]) -> str:

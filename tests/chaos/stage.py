@@ -55,6 +55,17 @@ class Supervised(Deployment):
             self._known = super().committed()
         return self._known
 
+    def surely_committed(self) -> dict[tuple[str, int], int]:
+        """Return what is committed as soon as Kafka can tell it, never what was known before."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return super().committed()
+            except (KafkaError, CloutstreamError, OSError):
+                if time.monotonic() > until:
+                    raise
+                self.pass_time(0.2)
+
     def ends(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
         """Return the ends as soon as Kafka can tell them: after it was away it knows of no broker for a moment."""
         until = time.monotonic() + PATIENCE_S
@@ -131,6 +142,7 @@ class Scene:
     kafka: ApacheKafka
     server: RedisServer
     load: Load | None = None
+    acknowledged: int = 0  # records that Kafka has, but for those of the load under way
     _events: Iterator[Record] = field(default_factory=lambda: iter(()))
 
     def begin(self, least: int, rate_per_s: float, *, workers: int = 1, events: Iterable[Record] | None = None) -> None:
@@ -138,11 +150,16 @@ class Scene:
         for _ in range(workers):
             self.running.start()
         self._events = iter(events or lively(self.row.seed, time.time() - 86_400))
-        send(self.settings, list(islice(self._events, 200)))
+        self.send(list(islice(self._events, 200)))
         self.running.wait_for(lambda: self.running.all_owned() and self.done() > 0, "start", PATIENCE_S)
         self.go_on(least, rate_per_s)
         self.running.pass_time(1.0)
-        self.watch.reset()
+        self.watch.begin()
+
+    def send(self, records: Sequence[Record]) -> None:
+        """Send records, and return when Kafka has them."""
+        send(self.settings, records)
+        self.acknowledged += len(records)
 
     def go_on(self, least: int, rate_per_s: float) -> None:
         """Start a load of what comes next: at first, or after an end."""
@@ -169,17 +186,23 @@ class Scene:
 
     def _took(self, since_s: float) -> float:
         took_s = time.monotonic() - since_s
-        self.row.recover_s = max(self.row.recover_s, took_s)
+        self.row.recovered(took_s)
         return took_s
 
     def end(self) -> None:
         """Send the rest, let everything settle, recount, and note what the recount and the watch found."""
-        self.row.longest_pause_s = max(self.row.longest_pause_s, self.watch.longest_pause_s)
+        self.row.paused(self.watch.worst_pause_s)
+        self.end_load()
+        self.settle()
+        self.recount()
+
+    def end_load(self) -> None:
+        """Send the rest of the load, where one is under way."""
         if self.load:
             assert not self.load.is_done, "the load ended before the fault did: it shows nothing"
             self.load.finish(timeout_s=600)
-        self.settle()
-        self.recount()
+            self.acknowledged += self.load.sent
+            self.load = None
 
     def settle(self) -> None:
         """Wait until everything sent is applied, durable and in Redis, with complete boards."""
@@ -197,11 +220,14 @@ class Scene:
         row.events += report.events
         row.lost += report.lost
         row.doubled += report.doubled
+        if report.events < self.acknowledged:
+            row.lost += self.acknowledged - report.events
+            row.wrong.append(f"{self.acknowledged:,} records were acknowledged; {report.events:,} are in the input")
+        row.is_unequal |= not report.ok or report.events < self.acknowledged
+        row.wrong += report.notes  # what wasn't compared
         if not report.ok:
             row.wrong += [str(mismatch) for mismatch in report.mismatches[:5]]
             row.wrong.append(f"{report.mismatch_count:,} values differ")
-        if report.unapplied:
-            row.wrong.append(f"{report.unapplied:,} records not applied")
 
 
 Fault = Callable[[Stage, Row], None]

@@ -1,4 +1,4 @@
-"""How far the group is, looked at from outside: committed offsets against the ends of the input, several times a second."""
+"""How far the group is, looked at from outside: committed offsets against the ends of input and engagements, often a second."""
 
 from __future__ import annotations
 
@@ -24,19 +24,25 @@ class Watch(threading.Thread):
     def __init__(self, settings: Settings) -> None:
         super().__init__(daemon=True)
         self._settings = settings
-        self._tps = [TopicPartition(t, p) for t in settings.topic_names for p in range(settings.partitions)]
+        topics = [*settings.topic_names, settings.engagements_topic]
+        self._tps = [TopicPartition(t, p) for t in topics for p in range(settings.partitions)]
         self._ended = threading.Event()
         self._ends: deque[tuple[float, dict[TopicPartition, int]]] = deque()
-        self._moved_s = time.monotonic()
-        self._has_work = False
+        self._idle_since_s: dict[TopicPartition, float] = {}  # of partitions with work: when something was last committed
         self._committed: dict[TopicPartition, int] = {}
-        self.longest_pause_s = 0.0
+        self.longest_pause_s = 0.0  # of any partition
         self.longest_lag_s = 0.0
+        self.worst_pause_s = 0.0  # of all that was measured one after the other
         self.start()
 
+    def begin(self) -> None:
+        """Measure from now on, and forget what was before."""
+        self.reset()
+        self.worst_pause_s = 0.0
+
     def reset(self) -> None:
-        """Measure from now on."""
-        self._moved_s, self._has_work = time.monotonic(), False
+        """Measure the next, from now on."""
+        self._idle_since_s = {}
         self.longest_pause_s = self.longest_lag_s = 0.0
 
     def run(self) -> None:
@@ -59,11 +65,16 @@ class Watch(threading.Thread):
         self._ends.append((now_s, ends))
         while self._ends[0][0] < now_s - REMEMBERED_S:
             self._ends.popleft()
-        if self._has_work:  # since the sample before, which may be long ago when Kafka was away
-            self.longest_pause_s = max(self.longest_pause_s, now_s - self._moved_s)
-        self._has_work = any(ends[tp] > committed.get(tp, 0) for tp in self._tps)
-        if committed != self._committed or not self._has_work:
-            self._committed, self._moved_s = committed, now_s
+        idle_since_s: dict[TopicPartition, float] = {}
+        for tp in self._tps:
+            # Since the sample before, which may be long ago when Kafka was away.
+            if (since_s := self._idle_since_s.get(tp)) is not None:
+                self.longest_pause_s = max(self.longest_pause_s, now_s - since_s)
+            if ends[tp] > committed.get(tp, 0):
+                has_moved = since_s is None or committed.get(tp) != self._committed.get(tp)
+                idle_since_s[tp] = now_s if has_moved else since_s
+        self._committed, self._idle_since_s = committed, idle_since_s
+        self.worst_pause_s = max(self.worst_pause_s, self.longest_pause_s)
         self.longest_lag_s = max(self.longest_lag_s, *(self._lag_s(tp, committed.get(tp, 0), now_s) for tp in self._tps))
 
     def _lag_s(self, tp: TopicPartition, committed: int, now_s: float) -> float:

@@ -14,7 +14,6 @@ import pytest
 from harness import deployment
 from load import lively_events, send
 from processes import Worker
-from prometheus_client.parser import text_string_to_metric_families
 
 from streams.embedded import EmbeddedRedis
 from streams.secret import Secret
@@ -29,17 +28,6 @@ def server() -> Iterator[EmbeddedRedis]:
     """A Redis of this test's own, which it may stop."""
     with EmbeddedRedis() as server:
         yield server
-
-
-def metrics(worker: Worker) -> dict[str, float]:
-    """Return the values of all samples by name and labels."""
-    status, text = worker.ask("/metrics")
-    assert status == 200
-    return {
-        f"{s.name}{sorted(s.labels.items())}" if s.labels else s.name: s.value
-        for family in text_string_to_metric_families(text)
-        for s in family.samples
-    }
 
 
 def test_a_worker_is_alive_at_once_and_ready_when_it_can_work(settings: Settings) -> None:
@@ -58,7 +46,7 @@ def test_a_worker_is_alive_at_once_and_ready_when_it_can_work(settings: Settings
         send(settings, events)
         running.settle()
         running.wait_until_committed(*settings.topic_names)
-        counted = metrics(worker)
+        counted = worker.metrics()
         for outcome, count in running.stats().items():
             assert counted[f"cloutstream_events_total[('outcome', '{outcome}')]"] == count, outcome
         refused_records = sum(count for name, count in counted.items() if name.startswith("cloutstream_dead_letters_total"))
@@ -76,18 +64,18 @@ def test_a_worker_is_alive_at_once_and_ready_when_it_can_work(settings: Settings
 def test_partitions_that_another_worker_takes_over_vanish_from_the_metrics(settings: Settings) -> None:
     with deployment(settings, workers=1) as running:
         (worker,) = running.workers
-        running.wait_for(lambda: metrics(worker)["cloutstream_assigned_partitions"] == 4, "all partitions")
+        running.wait_for(lambda: worker.metrics()["cloutstream_assigned_partitions"] == 4, "all partitions")
         second = running.start()
-        running.wait_for(lambda: metrics(second)["cloutstream_assigned_partitions"] == 2, "shared partitions")
-        running.wait_for(lambda: metrics(worker)["cloutstream_assigned_partitions"] == 2, "shared partitions")
+        running.wait_for(lambda: second.metrics()["cloutstream_assigned_partitions"] == 2, "shared partitions")
+        running.wait_for(lambda: worker.metrics()["cloutstream_assigned_partitions"] == 2, "shared partitions")
 
         def shown(one: Worker) -> set[str]:
-            names = [name for name in metrics(one) if name.startswith("cloutstream_lag_messages")]
+            names = [name for name in one.metrics() if name.startswith("cloutstream_lag_messages")]
             return {number for name in names for number in re.findall(r"'partition', '(\d+)'", name)}
 
         running.wait_for(lambda: len(shown(worker)) == len(shown(second)) == 2, "lag of the owned partitions alone")
         assert shown(worker) | shown(second) == set("0123")
-        assert metrics(worker)["cloutstream_rebalances_total"] >= 2
+        assert worker.metrics()["cloutstream_rebalances_total"] >= 2
 
 
 def test_a_worker_without_redis_is_degraded_but_ready_and_says_when_it_is_back(settings: Settings, server: EmbeddedRedis) -> None:
@@ -98,20 +86,20 @@ def test_a_worker_without_redis_is_degraded_but_ready_and_says_when_it_is_back(s
         def redis_is(state: str, up: float) -> bool:
             status, said = worker.ask("/readyz")
             assert status == 200, said
-            return json.loads(said)["redis"] == state and metrics(worker)["cloutstream_redis_up"] == up
+            return json.loads(said)["redis"] == state and worker.metrics()["cloutstream_redis_up"] == up
 
         running.wait_for(lambda: redis_is("reachable", 1), "Redis")
-        rebuilds = metrics(worker)["cloutstream_redis_rebuilds_total"]
+        rebuilds = worker.metrics()["cloutstream_redis_rebuilds_total"]
         server.stop()
         running.wait_for(lambda: redis_is("degraded", 0), "degraded worker")
         send(running.settings, lively_events(1_000, 22, time.time() - 3600))
-        running.wait_for(lambda: metrics(worker)["cloutstream_redis_pending_entities"] > 0, "entities that wait")
+        running.wait_for(lambda: worker.metrics()["cloutstream_redis_pending_entities"] > 0, "entities that wait")
         assert worker.ask("/healthz")[0] == 200
         server.start()
         running.wait_for(lambda: redis_is("reachable", 1), "Redis again")
         running.settle()
-        assert metrics(worker)["cloutstream_redis_pending_entities"] == 0
-        assert metrics(worker)["cloutstream_redis_rebuilds_total"] == rebuilds + 1
+        assert worker.metrics()["cloutstream_redis_pending_entities"] == 0
+        assert worker.metrics()["cloutstream_redis_rebuilds_total"] == rebuilds + 1
 
 
 def test_with_a_token_only_the_sign_of_life_answers_without_it(settings: Settings) -> None:

@@ -294,7 +294,7 @@ class Schedule:
         result, world = self.result, self.world
         result.steps, result.virtual_s, result.trace = world.steps, world.now_s, world.trace
         for worker in self._incarnations:
-            result.repairs += sum(changelog.repaired_gaps for changelog in worker._changelogs.values())
+            result.repairs += worker.changelog_repairs()
             worker.is_alive = False
             worker.loop.close_tasks()
         world.close()

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from durable import unacknowledged
-from load import like, send
+from load import like
+from processes import Worker
 from services.apache import ApacheKafka
 
 from chaos.compaction import alter
 from chaos.row import NotPlayable, Row
-from chaos.stage import BROKER, SESSION_S, Scene, Stage
+from chaos.stage import BROKER, PATIENCE_S, Scene, Stage
 
 RATE, LEAST = 2_000.0, 20_000
 HEALED_S = 60.0
@@ -38,7 +39,9 @@ def one_of_three_killed(stage: Stage, row: Row) -> None:
         for number in range(stage.pick(6, 1)):
             broker = scene.kafka.brokers[number % 3]
             broker.stop()
-            scene.running.pass_time(stage.pick(20, 8))
+            before = scene.done()
+            scene.running.pass_time(stage.pick(20, 12))
+            row.at_least("events committed while it was away", scene.done() - before, 1)
             broker.start()
             row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S, is_speed=True)
             row.rounds += 1
@@ -58,21 +61,35 @@ def paused(stage: Stage, row: Row) -> None:
 
 def paused_during_recovery(stage: Stage, row: Row) -> None:
     """The only broker paused for 5 s and for 30 s while a worker recovers its tables."""
-    rows = stage.pick(400_000, 60_000)
+    rows = stage.pick(400_000, 150_000)
+    hits = 0
     start_s = time.time() - 86_400
     with stage.scene(row) as scene:
         scene.running.start()
-        send(scene.settings, [like(n, f"fan{n}", f"author{n}", start_s + n / 1000) for n in range(rows)])
+        scene.send([like(n, f"fan{n}", f"author{n}", start_s + n / 1000) for n in range(rows)])
         scene.settle()
         scene.begin(LEAST, RATE, workers=0)
         for seconds in (5, 30) * stage.pick(3, 1):
             scene.running.kill(scene.running.workers[0])
-            scene.running.start()
-            # A join takes up to the session of the one killed; then come a second or two of recovery.
-            scene.running.pass_time(stage.chance.uniform(SESSION_S - 1, SESSION_S + 3))
+            worker = scene.running.start()
+            hits += _until_recovering(scene, worker)
             _pause(scene, seconds)
+        row.at_least("pauses that met a recovery", hits, row.rounds)
         _note_restarts(scene)
         scene.end()
+
+
+def _until_recovering(scene: Scene, worker: Worker) -> bool:
+    """Return as soon as a worker says that it has rows before it; False when it became ready without having said so."""
+    scene.running.wait_for(lambda: "health and metrics at" in worker.log(), "an address", PATIENCE_S)
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        if worker.metrics()["cloutstream_recovery_remaining_records"] > 0:
+            return True
+        if worker.is_ready():
+            return False
+        time.sleep(0.01)
+    return False
 
 
 def _pause(scene: Scene, seconds: float) -> None:
@@ -87,15 +104,16 @@ def _pause(scene: Scene, seconds: float) -> None:
 
 
 def changelog_refused(stage: Stage, row: Row) -> None:
-    """Every send to the table's changelog fails: the input isn't committed past it."""
+    """Every send to a table's changelog fails, the entities' and the actors' in turn: the input isn't committed past it."""
     with stage.scene(row) as scene:
         scene.begin(LEAST, RATE)
-        for _ in range(stage.pick(5, 1)):
-            alter(scene, scene.settings.entities_changelog, {"max.message.bytes": "40"})
+        for number in range(stage.pick(6, 2)):
+            changelog = (scene.settings.entities_changelog, scene.settings.actors_changelog)[number % 2]
+            alter(scene, changelog, {"max.message.bytes": "40"})
             scene.running.pass_time(12.0)
             _end_all(scene)
             _nothing_passed(scene)
-            alter(scene, scene.settings.entities_changelog, {"max.message.bytes": str(MB)})
+            alter(scene, changelog, {"max.message.bytes": str(MB)})
             healed_s = time.monotonic()
             scene.running.start()
             row.at_most("goes on after it is mended, s", scene.until_recovered(healed_s), HEALED_S, is_speed=True)
@@ -148,7 +166,9 @@ def _end_all(scene: Scene) -> None:
 
 def _nothing_passed(scene: Scene) -> None:
     """Compare, with nobody running, what is committed with what is there."""
-    passed = list(unacknowledged(scene.running, scene.running.committed()))
+    committed = scene.running.surely_committed()
+    scene.row.at_least("committed offsets looked at", len(committed), scene.settings.partitions)
+    passed = list(unacknowledged(scene.running, committed))
     scene.row.at_most("offsets committed past what isn't there", len(passed), 0)
     scene.row.wrong += passed[:5]
 

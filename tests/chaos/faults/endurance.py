@@ -13,7 +13,7 @@ from itertools import islice
 from random import Random
 
 import psutil
-from load import Record, like, send
+from load import Record, like
 
 from chaos.compaction import alter
 from chaos.row import Row
@@ -42,7 +42,7 @@ def an_hour(stage: Stage, row: Row) -> None:
         events = _churn(stage.chance)
         scene.running.start()
         for _ in range(stage.pick(WINDOWS_FULL, 200_000) // BLOCK):
-            send(scene.settings, list(islice(events, BLOCK)))
+            scene.send(list(islice(events, BLOCK)))
         scene.running.wait_until_committed(*scene.settings.topic_names, timeout_s=900)
         scene.begin(0, RATE, events=events, workers=0)
         scene.running.pass_time(2 * window_s if stage.is_long else window_s)  # warm-up: expiry sets in, arrays reach their size

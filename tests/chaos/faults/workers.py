@@ -19,11 +19,14 @@ GRACEFUL_PAUSE_S = 15.0
 
 
 def killed(stage: Stage, row: Row) -> None:
-    """Worker kill -9 at random moments under load."""
-    with stage.scene(row) as scene:
+    """Worker kill -9 at random moments under load; every fourth time once more while it joins, recovers or catches up."""
+    with stage.scene(row) as scene, closing(Follower(scene.settings)) as follower:
         scene.begin(stage.pick(500_000, 20_000), RATE)
-        for _ in range(stage.pick(20, 3)):
+        for number in range(stage.pick(20, 3)):
             scene.running.pass_time(stage.chance.uniform(0.0, 3.0))
+            if number % 4 == 1:
+                _replace_killed(scene)
+                scene.running.pass_time(stage.chance.uniform(2.0, SESSION_S + 5.0))
             killed_s = time.monotonic()
             _replace_killed(scene)
             scene.until_moving()
@@ -31,11 +34,18 @@ def killed(stage: Stage, row: Row) -> None:
             scene.until_recovered(killed_s)
             row.rounds += 1
         scene.end()
+        _told_once(scene, follower)
 
 
 def _replace_killed(scene: Scene) -> None:
     scene.running.kill(scene.running.workers[0])
     scene.running.start()
+
+
+def _told_once(scene: Scene, follower: Follower) -> None:
+    follower.catch_up(scene.running)
+    scene.row.at_most("versions told twice or going back", len(twice_or_back(follower.told)), 0)
+    scene.row.at_least("changes told", len(follower.told), 1)
 
 
 def killed_around_a_commit(stage: Stage, row: Row) -> None:
@@ -93,7 +103,6 @@ def _gracefully(scene: Scene, row: Row, change: object) -> None:
     )
     scene.until_recovered(begun_s)
     row.at_most("pause of a graceful change, s", scene.watch.longest_pause_s, GRACEFUL_PAUSE_S, is_speed=True)
-    row.longest_pause_s = max(row.longest_pause_s, scene.watch.longest_pause_s)
 
 
 def restarted_one_by_one(stage: Stage, row: Row) -> None:
@@ -110,9 +119,7 @@ def restarted_one_by_one(stage: Stage, row: Row) -> None:
                 scene.until_recovered(begun_s)
             row.rounds += 1
         scene.end()
-        follower.catch_up(scene.running)
-        row.at_most("versions told twice or going back", len(twice_or_back(follower.told)), 0)
-        row.at_least("changes told", len(follower.told), 1)
+        _told_once(scene, follower)
 
 
 def stopped_and_continued(stage: Stage, row: Row) -> None:
@@ -134,6 +141,8 @@ def stopped_and_continued(stage: Stage, row: Row) -> None:
             scene.until_recovered(stopped_s + SESSION_S + 4)
             row.rounds += 1
         scene.end()
+        repairs = sum(worker.metrics()["cloutstream_changelog_repairs_total"] for worker in running.workers)
+        row.at_least("times that its rows were found and written over", repairs, 1)
         # Not before: in earnest nothing is compacted within the hour, in which an owner has long written again what a worker
         # wrote over that had lost the partition.
         scene.go_on(0, RATE)
