@@ -8,19 +8,25 @@ import sys
 import threading
 from typing import NoReturn
 
+from streams.errors import CloutstreamError
+
 LOG_WITHIN_S = 5.0
 _log = logging.getLogger(__name__)
 
 
 def fatal(what: str, error: BaseException) -> NoReturn:
-    """Log and exit with 70, at once: no handler may commit or swallow anything on the way out."""
+    """Log and exit at once: no handler may commit or swallow anything on the way out.
+
+    With the error's exit code, and with 70 where it isn't one of ours.
+    """
+    code = error.exit_code if isinstance(error, CloutstreamError) else CloutstreamError.exit_code
     # The log may be a pipe that nobody reads: that must not keep the process.
-    backstop = threading.Timer(LOG_WITHIN_S, os._exit, [70])
+    backstop = threading.Timer(LOG_WITHIN_S, os._exit, [code])
     backstop.daemon = True
     backstop.start()
     raised = error if error.__traceback__ else None  # one that was only made here has nothing more to show
     _log.critical("%s: %r; the worker ends and goes on from what is durable when started again", what, error, exc_info=raised)
-    leave(70)
+    leave(code)
 
 
 def leave(code: int) -> NoReturn:

@@ -13,6 +13,7 @@ from streams.columns.pool import Pool, grown
 from streams.columns.records import picked, put
 from streams.model import decay, scoring, sketch
 from streams.settings import Settings
+from streams.tables.half_lives import HalfLives
 from streams.tables.keyed import KeyedRows
 from streams.tables.marker import Marker
 from streams.tables.pace import Pace, pace_of
@@ -65,7 +66,7 @@ class EntityRows(KeyedRows):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(ROW)
-        self.settings = settings
+        self.settings, self.half_lives = settings, HalfLives.of(settings)
         self.people = Pool(PERSON, MOST_EXACT)
         self.sketch_of: NDArray[np.int32] = np.zeros(64, dtype=np.int32)  # 1 + place in `sketches`; 0 = exact
         self.sketches: NDArray[np.void] = np.zeros(0, dtype=SKETCH)
@@ -92,7 +93,7 @@ class EntityRows(KeyedRows):
 
     def log(self, partition: int = 0) -> Marker:
         """Return how far a partition's log has been folded."""
-        return self._logs.setdefault(partition, Marker())
+        return self._logs.setdefault(partition, Marker(half_lives=self.half_lives))
 
     @property
     def partitions(self) -> list[int]:

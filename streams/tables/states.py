@@ -57,7 +57,12 @@ class EntityState:
         self.table.drop(self.partition)
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Apply changelog records; rows whose last record is stale become dirty, to be written again."""
+        """Apply changelog records; rows whose last record is stale become dirty, to be written again.
+
+        Raises:
+            ConfigurationError: they were written by other half-lives.
+            ValueError: a newer release wrote them.
+        """
         rows: dict[bytes, list[bytes]] = {}
         removed: list[bytes] = []
         plain = None not in values and not any(key.startswith(b"\x00") for key in keys)
@@ -98,6 +103,7 @@ class EntityState:
 
     def _load_marker(self, marker: Marker) -> None:
         log = self.log
+        self.table.half_lives.check(marker.half_lives)
         if marker.folded >= log.folded:
             log.folded = marker.folded
             log.watermark = max(log.watermark, marker.watermark)

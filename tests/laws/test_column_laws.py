@@ -20,6 +20,7 @@ from streams.tables.entity_codec import decode_rows, encode_rows
 from streams.tables.entity_load import load_rows
 from streams.tables.entity_rows import ROW, EntityRows
 from streams.tables.fold import fold
+from streams.tables.half_lives import HalfLives
 from streams.tables.keyed import KeyedRows
 from streams.tables.marker import Marker
 
@@ -213,9 +214,10 @@ def test_of_a_key_the_record_with_the_highest_offset_wins_and_a_stale_last_one_i
     st.integers(-1, 2**60),
     st.dictionaries(st.tuples(st.text(max_size=20), st.integers(0, 1023)), st.integers(-1, 2**60), max_size=5),
     st.floats(0, 1e12),
+    st.none() | st.builds(HalfLives, *[st.floats(10, 1e12)] * 3),
 )
-def test_a_marker_comes_back_as_it_was(folded_to, applied, watermark):
-    marker = Marker(folded_to, applied, watermark)
+def test_a_marker_comes_back_as_it_was(folded_to, applied, watermark, half_lives):
+    marker = Marker(folded_to, applied, watermark, half_lives)
     assert Marker.decode(marker.encode()) == marker
 
 

@@ -226,7 +226,7 @@ def test_a_flush_takes_what_was_touched_since_the_last_and_an_empty_one_nothing(
     assert {"account:ben"} == set(scored.flush())
     flush = take_flush(scored.table)
     assert (flush.keys, flush.rows, flush.scores) == ([], [], [])
-    assert Marker(2, {("events", 0): 2}, AT_S) == scored.table.log()
+    assert Marker(2, {("events", 0): 2}, AT_S, scored.table.half_lives) == scored.table.log()
 
 
 def test_a_flush_is_of_its_partitions_and_says_which_records_are_whose():
