@@ -124,7 +124,10 @@ class CloutstreamApp(Ownership, faust.App):
         self.assigned = True
 
     async def _on_recovered(self, _sender: Any, **_: Any) -> None:
-        if not self.should_stop:  # a recovery may end while the worker does: nothing is owned any more
+        # A recovery may end while the worker does, or after its partitions were handed over: nothing is owned any more. And Faust
+        # begins to say so of one that a rebalance cut short, before it cancels that and reads the rest.
+        is_cut_short = cast(Any, self.tables).recovery.signal_recovery_start.is_set()
+        if self.assigned and not self.should_stop and not is_cut_short:
             self.own_assigned()
 
 

@@ -110,8 +110,10 @@ class Ownership:
 
     async def _drain_and_commit(self, drain: Drain, owned: set[int]) -> None:
         await drain(owned)
-        if self.handing_over:  # else they are another worker's by now
-            await self.consumer.commit()
+        # Twice: the first may only have waited for a commit of less that was under way. Later they are another worker's.
+        for _ in range(2):
+            if self.handing_over and await self.consumer.commit():
+                break
 
     @property
     def is_drained(self) -> bool:

@@ -23,15 +23,22 @@ def fatal(what: str, error: BaseException) -> NoReturn:
     # The log may be a pipe that nobody reads: that must not keep the process.
     backstop = threading.Timer(LOG_WITHIN_S, os._exit, [code])
     backstop.daemon = True
-    backstop.start()
-    raised = error if error.__traceback__ else None  # one that was only made here has nothing more to show
-    _log.critical("%s: %r; the worker ends and goes on from what is durable when started again", what, error, exc_info=raised)
-    leave(code)
+    try:
+        backstop.start()
+        raised = error if error.__traceback__ else None  # one that was only made here has nothing more to show
+        _log.critical("%s: %r; the worker ends and goes on from what is durable when started again", what, error, exc_info=raised)
+    finally:
+        leave(code)
 
 
 def leave(code: int) -> NoReturn:
-    """Exit at once with nothing torn down: what threads, event loops and extension modules still hold goes with the process."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    """Exit at once with nothing torn down: what threads, event loops and extension modules still hold goes with the process.
+
+    Whether or not what was logged can still be written: its disk may be full, or who reads it be gone.
+    """
+    try:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)

@@ -13,6 +13,7 @@ Rests on internals of faust-streaming 0.15 and aiokafka 0.14; tests/contract nam
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ from typing import Any, cast
 
 import aiokafka
 from aiokafka.consumer import fetcher
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
@@ -66,6 +67,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def seek_in_thread(self, tp: TP, offset: int) -> None:
         """Seek; aiokafka wakes its fetcher for that, which only the thread may."""
         self.seek(tp, offset)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit what is still assigned; when a rebalance came on the way here and nothing is, that is no failure."""
+        assigned = self.assignment()
+        still = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        return bool(still) and await super()._commit(still)
 
     async def on_thread_stop(self) -> None:
         """Leave the group; bounded, because aiokafka first waits for a join under way, which waits for the slowest member.
@@ -195,8 +202,9 @@ class BatchConsumer(driver.Consumer):
         for tp in list(self._rewind):
             offset = self._rewind.pop(tp)
             if tp in self.assignment():
-                await self.seek(tp, offset)
-                self._next[tp] = offset
+                with contextlib.suppress(IllegalStateError):  # it was revoked on the way to the thread
+                    await self.seek(tp, offset)
+                    self._next[tp] = offset
 
     def _range_message(self, tp: TP, fetched: list[Any], start: int, generation_id: int) -> Message:
         last = fetched[-1]
@@ -277,7 +285,9 @@ class BatchConsumer(driver.Consumer):
         return committed
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return iter([tp for tp in self.durable if topics is None or tp in topics or tp.topic in topics])
+        # While nothing is owned a commit could only go out during a join, whose answer is that the group must join again.
+        mine = [tp for tp in self.durable if tp.partition in self.app.owned or self.app.handing_over]
+        return iter([tp for tp in mine if topics is None or tp in topics or tp.topic in topics])
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         return {tp: self.durable[tp] for tp in tps if self._should_commit(tp, self.durable[tp])}

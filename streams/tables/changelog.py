@@ -55,8 +55,7 @@ class Changelog:
         for ack in await self._bulk.send(self._tp.topic, self._tp.partition, keys, values):
             if self._state() is not state:
                 break  # what was written late is for the next owner to find
-            held = self._store.persisted_offset(self._tp)
-            expected = 0 if held is None else held + 1
+            expected = self._store.persisted_offset(self._tp) + 1
             if ack.base_offset > expected:
                 await self._repair(state, expected, ack.base_offset)
             if self._state() is state:

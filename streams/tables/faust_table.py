@@ -48,18 +48,28 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
             found = self.partitions[partition] = self._new_state(partition)
         return found
 
-    def persisted_offset(self, tp: TP) -> int | None:
-        """Return the last changelog offset that the state holds; None when it holds nothing."""
-        return self._offsets.get(tp)
+    def persisted_offset(self, tp: TP) -> int:
+        """Return the last changelog offset that the state holds; -1 when it holds nothing.
+
+        Never None, as Faust's stores say it: recovery then goes on from where it last was in a partition that this process kept
+        through a rebalance, and rows let go of in between (`reset_state`) would be missing for good.
+        """
+        return self._offsets.get(tp, -1)
 
     def set_persisted_offset(self, tp: TP, offset: int) -> None:
         """Note that the changelog up to `offset` is in the state: read, or written and acknowledged."""
-        self._offsets[tp] = max(offset, self._offsets.get(tp, -1))
+        self._offsets[tp] = max(offset, self.persisted_offset(tp))
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]], to_key: Any, to_value: Any) -> None:
-        """Apply ranges read during recovery. A failure ends the process: Faust would log it and go on without the rows."""
+        """Apply ranges read during recovery. A failure ends the process: Faust would log it and go on without the rows.
+
+        What was read of a partition that has moved away is left out; of a topic that recovery doesn't know, Faust may hand a
+        range to whatever table it filled last.
+        """
         for event in batch:
             content: Any = event.message.value  # a Range
+            if content.topic != self._changelog or content.partition not in self.partitions:
+                continue
             try:
                 self.partition(content.partition).load(content.keys, content.values)
             except BaseException as e:
@@ -72,7 +82,7 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
 
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
         """Drop what belongs to another worker now, and make states of what is ours: whether one is there says whose it is."""
-        changelog = self.table.changelog_topic.get_topic_name()
+        changelog = self._changelog
         for tp in revoked:
             if tp.topic == changelog:
                 self.partition(tp.partition).drop()
@@ -81,6 +91,10 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
         for tp in assigned:
             if tp.topic == changelog:
                 self.partition(tp.partition)
+
+    @property
+    def _changelog(self) -> str:
+        return self.table.changelog_topic.get_topic_name()
 
     async def backup_partition(self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
         """Do nothing: the changelog is the backup."""
@@ -102,6 +116,15 @@ class ColumnTable(faust.Table[Any, Any], Generic[S]):
     def __init__(self, app: Any, *, new_state: Callable[[int], S], **kwargs: Any) -> None:
         self._new_state = new_state
         super().__init__(app, recovery_buffer_size=RECOVERY_BUFFER, key_type=bytes, value_type=bytes, **kwargs)
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
+        """Let go of ranges that an earlier recovery read and Faust still holds back, then do as a table does.
+
+        They would be applied first in the next recovery, or in one of a partition that was away meanwhile, and count as all that
+        is before them. What stays here is read again from what was applied.
+        """
+        cast(Any, self.app).tables.recovery.buffers[self].clear()
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
     def _new_store(self) -> ColumnStore[S]:
         return ColumnStore("columns://", self.app, self, new_state=self._new_state, table_name=self.name, loop=self.loop)

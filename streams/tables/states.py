@@ -91,8 +91,13 @@ class EntityState:
         self.table.dirty[load_rows(self.table, keys, values, self.partition)] = True
 
     def load_foreign(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Apply records that another worker wrote between ours, and have all their rows written again."""
-        self.load(keys, values)
+        """Apply records that another worker wrote between ours, and have all their rows written again.
+
+        But for tombstones of what has a row here: that is newer, or the tombstone's own worker would still own the partition.
+        """
+        held = dict(zip(keys, (self.table.find(*hash_names(keys), self.partition) >= 0).tolist(), strict=True))
+        kept = [(key, value) for key, value in zip(keys, values, strict=True) if value is not None or not held[key]]
+        self.load([key for key, _ in kept], [value for _, value in kept])
         self.people.write_again(key for key in keys if key.startswith(PEOPLE_KEY))
         self.write_again([key for key in dict.fromkeys(keys) if not key.startswith(b"\x00")])
 

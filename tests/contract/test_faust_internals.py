@@ -246,6 +246,16 @@ def test_recovery_hands_over_what_is_buffered_at_its_end() -> None:
     must_say(Recovery.active_remaining, "highwater - offsets[tp]", f"ColumnStore.persisted_offset in {TABLES}")
 
 
+def test_recovery_says_that_it_is_complete_before_it_sees_that_a_rebalance_cut_it_short() -> None:
+    ours = f"CloutstreamApp._on_recovered in {APP}"
+    must_say(Recovery._wait, "signal = self.signal_recovery_start", ours)
+    must_say(Recovery.on_rebalance, "self.signal_recovery_start.set()", ours)
+    completed = source(Recovery.on_recovery_completed)
+    assert completed.index("on_rebalance_complete.send()") < completed.index("consumer_generation_id != generation_id"), ours
+    must_say(Recovery._slurp_changelogs.fun, "buf = buffers[table]", f"ColumnTable.on_rebalance in {TABLES}")
+    must_say(Recovery._add, "if persisted_offset is not None", f"ColumnStore.persisted_offset in {TABLES}")
+
+
 def test_recovery_goes_on_from_what_the_store_says_it_holds() -> None:
     must_say(Recovery, "persisted_offset = table.persisted_offset(tp)", f"ColumnStore.persisted_offset in {TABLES}")
     must_say(TableManager.on_rebalance, "await T(table.on_rebalance)(", f"ColumnStore.on_rebalance in {TABLES}")

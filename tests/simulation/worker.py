@@ -217,9 +217,8 @@ class Worker(Ownership):
     async def _recover(self, table: Table, number: int) -> None:
         """Apply a changelog up to the end it has now."""
         tp = TP(table.topic, number)
-        held = table.store.persisted_offset(tp)
         partition = self._log[tp]
-        position, end = 0 if held is None else held + 1, partition.end
+        position, end = table.store.persisted_offset(tp) + 1, partition.end
         while position < end and not self.rejoin.is_set():
             await asyncio.sleep(self._log.plan.latency_s(self.world))
             records = partition.read(position, self.world.rng.choice([2, 20, 1000]), end)

@@ -21,6 +21,7 @@ class Trace:
     def __init__(self) -> None:
         register_transport()
         self.did: list[str] = []
+        self.commits = 1  # so far; the first may find another under way
         self.may_drain = asyncio.Event()
         self.app: CloutstreamApp = create_app(SETTINGS)
         self.app.drain = self._drain
@@ -33,8 +34,10 @@ class Trace:
         await self.may_drain.wait()
         self.did.append(f"drained {sorted(owned)}")
 
-    async def _commit(self) -> None:
-        self.did.append("committed")
+    async def _commit(self) -> bool:
+        self.did.append("committed" if self.commits else "waited for another commit")
+        self.commits += 1
+        return self.commits > 1
 
     async def _stop(self) -> None:
         self.did.append("producer stopped")
@@ -58,6 +61,14 @@ async def test_a_stop_waits_for_the_hand_over_of_a_rebalance_before_it_stops_the
     assert trace.did == ["drained [0, 1]", "committed", "consumer stopped", "producer stopped"]
 
 
+async def test_what_is_handed_over_is_committed_although_another_commit_was_under_way() -> None:
+    trace = Trace()
+    trace.commits = 0
+    trace.may_drain.set()
+    await trace.app._on_revoked(None, [])
+    assert trace.did == ["drained [0, 1]", "waited for another commit", "committed"]
+
+
 async def test_a_producer_is_not_stopped_under_a_flush_that_takes_too_long(monkeypatch: Any) -> None:
     monkeypatch.setattr("agents.app.STOP_HANDOVER_S", 0.05)
     trace = Trace()
@@ -71,11 +82,13 @@ async def test_a_producer_is_not_stopped_under_a_flush_that_takes_too_long(monke
 async def test_a_recovery_that_ends_while_the_worker_stops_gives_it_nothing() -> None:
     trace = Trace()
     trace.app.owned = set()
+    await trace.app._on_assigned(None, [])
     await trace.app._on_recovered(None)
     assert (trace.app.owned, trace.app.recovered) == ({0, 1}, True)
     trace.may_drain.set()
     await trace.app._on_revoked(None, [])
     assert (trace.app.owned, trace.app.recovered) == (set(), False)
+    await trace.app._on_assigned(None, [])
     trace.app._stopped.set()
     await trace.app._on_recovered(None)
     assert (trace.app.owned, trace.app.recovered) == (set(), False)

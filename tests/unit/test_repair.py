@@ -13,12 +13,14 @@ from streams.columns.hashing import hash_names
 from streams.events import duplicates
 from streams.events.duplicates import DuplicateWindow
 from streams.kafka.bulk import Acknowledged
+from streams.settings import Settings
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows, Inputs
 from streams.tables.changelog import Changelog
+from streams.tables.entity_rows import EntityRows
 from streams.tables.faust_table import ColumnStore
 from streams.tables.score_records import NUMBERS, ScoreRecord
-from streams.tables.states import ActorState
+from streams.tables.states import ActorState, EntityState
 
 IDS = b"\x00ids:events:0"
 
@@ -43,6 +45,17 @@ def marker(position: int) -> bytes:
     inputs = Inputs()
     inputs.source("events").position = position
     return actor_codec.encode_marker(inputs)
+
+
+def test_a_tombstone_that_a_worker_without_the_partition_wrote_late_removes_no_row_that_is_here() -> None:
+    table = EntityRows(Settings(partitions=1))
+    state = EntityState(table, 0)
+    here, gone = b"account:here", b"account:gone"
+    table.find_or_add(*hash_names([here]), [here], np.array([0]), 0)
+    state.load_foreign([here, gone], [None, None])
+    rows = table.find(*hash_names([here, gone]), 0)
+    assert (rows >= 0).tolist() == [True, False]
+    assert table.dirty[rows[0]], "written again, so that the tombstone isn't the last of its key"
 
 
 def test_reading_ids_forgets_none_that_are_still_to_be_written() -> None:
@@ -115,7 +128,7 @@ async def test_a_partition_that_was_handed_over_while_a_batch_was_under_way_is_n
     state = states.partition(0)
     assert not await Changelog(states, "log", 0, Slow(), read_gap).write([b"account:a"], [b""], state)
     assert states.partitions == {}
-    assert states.persisted_offset(tp) is None
+    assert states.persisted_offset(tp) == -1
 
 
 async def test_rows_of_a_partition_are_dropped_although_its_changelog_was_empty() -> None:

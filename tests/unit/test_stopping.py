@@ -48,6 +48,15 @@ def test_a_worker_told_to_stop_while_it_starts_ends_even_where_exceptions_are_dr
     assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
 
 
+@pytest.mark.parametrize("ending", ["leave(70)", "fatal('it', RuntimeError('broke'))"])
+def test_a_process_ends_with_its_code_although_what_it_logs_cannot_be_written(ending: str) -> None:
+    # Every write to it fails: no space left on the device. What was printed waits in a buffer.
+    code = "import sys\nfrom streams.fatal import fatal, leave\nsys.stdout = sys.stderr = open('/dev/full', 'w')\n"
+    code += f"print('said')\n{ending}"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60)
+    assert ended.returncode == 70
+
+
 async def test_a_consumer_thread_ends_though_what_it_waits_for_swallows_its_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = asyncio.Event()
 
