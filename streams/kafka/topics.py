@@ -78,13 +78,16 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     # A worker that lost a partition may still write rows for it. Its successor finds them in the gap between its own
     # offsets and rewrites them, provided that compaction hasn't yet removed the newer rows: hence an hour of grace.
     changelog = {**_COMPACTED, "min.compaction.lag.ms": str(_HOUR_MS)}
+    # A score's record also tells what it changed, and whom to alert. Were it compacted away while Redis is away, a worker that
+    # starts before Redis is back would never tell that.
+    scores = changelog
     # Whether an event counts for a campaign is decided by the broker's time of both. The hour is for two writers of one
     # definition: each sees the other's record before only the last is left.
     control = {**changelog, "message.timestamp.type": "LogAppendTime"}
     specs = [TopicSpec(name, "actor id -> event (JSON)", events) for name in settings.topic_names]
     specs += [
         TopicSpec(settings.engagements_topic, "no key -> packed engagements of one intake batch", engagements),
-        TopicSpec(settings.scores_topic, "entity -> its current score (JSON); null: expired", _COMPACTED),
+        TopicSpec(settings.scores_topic, "entity -> its current score (JSON); null: expired", scores),
         TopicSpec(settings.dead_letters_topic, "topic[partition]@offset -> the refused bytes", dead_letters),
         TopicSpec(settings.actors_changelog, "row of the actors table", changelog),
         TopicSpec(settings.entities_changelog, "row of the entities table", changelog),

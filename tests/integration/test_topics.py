@@ -109,10 +109,11 @@ def test_a_control_topic_of_several_partitions_is_refused(settings: Settings) ->
         create_topics(settings)
 
 
-def test_rows_in_the_changelogs_are_safe_from_compaction_for_an_hour(settings: Settings) -> None:
+def test_rows_in_the_changelogs_and_changes_in_the_scores_are_safe_from_compaction_for_an_hour(settings: Settings) -> None:
     lags = {spec.name: int(spec.configs.get("min.compaction.lag.ms", 0)) for spec in topic_specs(settings)}
     assert lags[settings.actors_changelog] >= 3_600_000
     assert lags[settings.entities_changelog] >= 3_600_000
+    assert lags[settings.scores_topic] >= 3_600_000
 
 
 @pytest.mark.parametrize(("replication", "expected"), [(1, None), (2, "1"), (3, "2"), (5, "2")])
