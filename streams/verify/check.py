@@ -12,6 +12,7 @@ from streams.redis.client import session
 from streams.settings import Settings
 from streams.verify.campaigns import people_of
 from streams.verify.compare import Totals, compare_inputs, compare_table
+from streams.verify.digests import Digests
 from streams.verify.forgotten import Forgotten
 from streams.verify.inputs import Inputs, recount_inputs
 from streams.verify.log import read_log
@@ -85,7 +86,7 @@ def _check_log(
     settled_ms: float,
 ) -> Totals:  # fmt: skip
     """Compare each partition's table with its log; return the log's integers, and add its campaigns' people to `people`."""
-    totals = Totals({})
+    totals = Totals({}, Digests())
     for partition, end in sorted(end_offsets(settings, settings.engagements_topic).items()):
         show("recounting engagements", partition, settings.partitions)
         log = read_log(settings, partition, end)

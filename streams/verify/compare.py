@@ -9,6 +9,7 @@ import numpy as np
 
 from streams.settings import Settings
 from streams.verify.decayed import COUNTS, Counted, chosen_of, count, decay
+from streams.verify.digests import Digests
 from streams.verify.forgotten import Forgotten
 from streams.verify.inputs import Inputs, home_of
 from streams.verify.log import Ints, Log
@@ -22,9 +23,10 @@ _NOTHING = 1e-300
 
 @dataclass
 class Totals:
-    """Integers of every entity of the log, expired or not, of all partitions."""
+    """Integers of every entity of the log, expired or not, of all partitions; and digests of what it says of events."""
 
     counts: dict[str, list[int]]
+    digests: Digests
     is_whole: bool = True
 
 
@@ -44,6 +46,7 @@ def compare_table(
         forgotten: whose rows may be gone.
         settled_ms: who was forgotten before this time has none, epoch ms.
     """
+    totals.digests.merge(log.digests)
     names = {name: i for i, name in enumerate(log.names)}
     whole = count(log, chosen_of(log, np.zeros(len(names), dtype=np.int64)))
     for name, i in names.items():
@@ -128,6 +131,11 @@ def compare_inputs(inputs: Inputs, totals: Totals, report: Report) -> None:
     """Compare the integers of the input topics with those of the engagements made from them."""
     if not inputs.is_whole and not totals.is_whole:
         return  # neither bounds the other
+    if inputs.is_whole and totals.is_whole:
+        for events, is_same in inputs.digests.compare(totals.digests):
+            report.compared["stretches of events"] += 1
+            if not is_same:
+                report.add("engagements", events, "actor, kind, time", "as sent", "otherwise")
     nothing = [0, 0, 0, 0]
     for entity in inputs.counts.keys() | totals.counts.keys():
         sent, logged = inputs.counts.get(entity), totals.counts.get(entity)

@@ -13,6 +13,7 @@ from streams.kafka.reading import Record
 from streams.kafka.topics import beginning_offsets, end_offsets, read_topic
 from streams.settings import Settings
 from streams.verify.campaigns import Campaigns
+from streams.verify.digests import Digests, hash_of
 from streams.verify.event import Event, parse
 from streams.verify.forgotten import Forgotten
 
@@ -38,6 +39,7 @@ class Inputs:
     is_whole: bool = True
     campaigns: Campaigns = field(default_factory=Campaigns)
     forgotten: Forgotten = field(default_factory=Forgotten)
+    digests: Digests = field(default_factory=Digests)
 
     def tell(self, record: Record) -> None:
         """Take the next record of the control topic."""
@@ -111,11 +113,14 @@ def recounted(topic: str, records: Iterable[Record], inputs: Inputs, settings: S
             inputs.outcomes["applied"] += 1
             inputs.outcomes["clamped"] += event.at > record.timestamp / 1000
             inputs.outcomes["misplaced"] += _home(event.actor, settings.partitions) != record.partition
-            _count(inputs, event, record.timestamp, settings)
+            entities = _count(inputs, event, record.timestamp, settings)
+            actor, at = hash_of(b"account:%b" % _escaped(event.actor).encode()), min(event.at, record.timestamp / 1000)
+            inputs.digests.add((topic, record.partition), record.offset, actor, event.kind | event.is_undo << 2, at, entities)
         yield record
 
 
-def _count(inputs: Inputs, event: Event, broker_ms: int, settings: Settings) -> None:
+def _count(inputs: Inputs, event: Event, broker_ms: int, settings: Settings) -> int:
+    """Count an event for every entity that it is for; return for how many."""
     account = "account:" + _escaped(event.author)
     targets = [account]
     if settings.topics_enabled:
@@ -133,6 +138,7 @@ def _count(inputs: Inputs, event: Event, broker_ms: int, settings: Settings) -> 
             counts[event.kind] -= 1
         else:
             counts[event.kind] += 1
+    return len(targets)
 
 
 def _first_distinct(tags: Iterable[str], most: int) -> list[str]:

@@ -12,6 +12,7 @@ from streams.columns.hashing import hash_names
 from streams.events.engagements import KIND_MASK, UNDO_BIT, decode
 from streams.kafka.topics import beginning_offsets, read_topic
 from streams.settings import Settings
+from streams.verify.digests import Digests, hash_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,6 +26,7 @@ class Log:
     end: int  # one more than the last record's offset
     names: list[bytes]
     hashes: NDArray[np.uint64]  # low 64 bits, by which a person is known
+    digests: Digests  # of what it says of events
     offset: Ints
     target: Ints
     actor: Ints
@@ -50,6 +52,7 @@ def log_of(records: Iterable[tuple[int, bytes]], first_offset: int, end: int) ->
     """Return the log in records of (offset, value), in offset order."""
     numbers: dict[bytes, int] = {}
     highest: dict[tuple[str, int], int] = {}
+    digests = Digests()
     parts: list[tuple[NDArray[np.generic], ...]] = []
     for offset, value in records:
         batch = decode(value)
@@ -63,7 +66,9 @@ def log_of(records: Iterable[tuple[int, bytes]], first_offset: int, end: int) ->
         weight = np.ones(len(fresh))
         for factor in (batch.kind_weight, batch.trust, batch.budget, batch.repeat, batch.reciprocity):
             weight = weight * factor[fresh].astype(np.float64)
-        flags = batch.flags[fresh]
+        flags = batch.flags[fresh] & np.uint8(KIND_MASK | UNDO_BIT)
+        hashes = np.array([hash_of(name) for name in batch.names], dtype=np.uint64)
+        digests.add_all(source, events[fresh], hashes[batch.actor[fresh]], flags, batch.at[fresh])
         parts.append(
             (
                 np.full(len(fresh), offset, dtype=np.int64), place[batch.target[fresh]], place[batch.actor[fresh]],
@@ -72,7 +77,7 @@ def log_of(records: Iterable[tuple[int, bytes]], first_offset: int, end: int) ->
         )  # fmt: skip
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _nothing()
     names = list(numbers)
-    return Log(first_offset, end, names, hash_names(names)[0], *columns)
+    return Log(first_offset, end, names, hash_names(names)[0], digests, *columns)
 
 
 def _nothing() -> list[NDArray[np.generic]]:

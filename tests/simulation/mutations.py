@@ -65,6 +65,14 @@ MUTATIONS = [
         "        await changelog.write(snapshot.keys, snapshot.values, snapshot.state)\n",
     ),
     Mutation(
+        "events count at times ahead of the broker's clock", "streams.intake.take:take",
+        "    at = np.minimum(chosen.at, broker)\n", "    at = chosen.at\n",
+    ),
+    Mutation(
+        "engagements name another actor", "streams.intake.fan_out:fan_out",
+        "actor, own, at = accounts.actor[event]", "actor, own, at = accounts.actor[event[::-1]]",
+    ),
+    Mutation(
         "engagements are folded into rows that hold them", "streams.tables.fold:fold",
         "batch.fresh & (held[position] < batch.offset)", "batch.fresh",
     ),

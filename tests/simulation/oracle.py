@@ -16,6 +16,7 @@ from streams.tables.entity_codec import encode_rows
 from streams.tables.entity_rows import EntityRows
 from streams.tables.states import ActorState, EntityState
 from streams.verify.compare import Totals, compare_inputs, compare_table
+from streams.verify.digests import Digests
 from streams.verify.inputs import Inputs
 from streams.verify.log import log_of
 from streams.verify.redis_state import compare_redis
@@ -36,7 +37,7 @@ def check(settings: Settings, log: Log, store: Store, inputs: Inputs, live: list
     """
     report = Report()
     tables = tables_of(log.topic(settings.entities_changelog), settings.partitions)
-    totals = Totals({})
+    totals = Totals({}, Digests())
     for p in range(settings.partitions):
         partition = log[TP(settings.engagements_topic, p)]
         engagements = log_of(((r.offset, r.value or b"") for r in partition.records), 0, partition.end)
