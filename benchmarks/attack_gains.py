@@ -6,6 +6,7 @@ targets of its own. What a target gained is its score after it, less the score t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -77,11 +78,14 @@ def play(settings: Settings, client: redis.Redis, settle: Callable[[], None], ta
     """Play every attack on so many targets each.
 
     Args:
-        settings: of an empty deployment by the wall clock whose topics `create_told_topics` made.
+        settings: of an empty deployment by the wall clock, with a worker that runs or starts.
         client: of its Redis; replies are bytes.
         settle: returns when everything sent is published, or raises.
         targets: repetitions of each attack.
     """
+    while not client.exists(f"{settings.redis_prefix}epoch"):  # until a worker runs, it hasn't looked at the topics yet
+        settle()
+        time.sleep(0.05)
     with ToldLog(settings, settle) as log:
         stage = _Stage(settings, client, log, range(targets))
         stage.prepare([YOUNG], START_S)

@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from benchmarks.attack_acts import Act
 from streams.columns.placement import partitions_of
 from streams.entities import account
 from streams.kafka.bulk import BulkProducer
-from streams.kafka.topics import create_topics, end_offsets, topic_specs
+from streams.kafka.clients import admin, reaching_kafka
+from streams.kafka.topics import end_offsets
 from streams.settings import Settings
 from streams.verify.log import read_log
 
 DAY_S = 86_400.0
+KNOWN_AFTER_S = 2.0  # each broker learns what was altered in its own time, a tenth of a second or so
 START_S = 19_676 * DAY_S  # a midnight of 2023
 _OLD_SINCE_S, _NEW_AGE_S = START_S - 700 * DAY_S, 60.0
 
 
-def create_told_topics(settings: Settings) -> None:
-    """Create all topics, the inputs with times of the producer, kept however old."""
+def tell_times(settings: Settings) -> None:
+    """Have the input topics take the times of the producer, kept however old. A worker that starts would refuse such topics."""
     told = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
-    specs = [s if s.name not in settings.topic_names else replace(s, configs=s.configs | told) for s in topic_specs(settings)]
-    create_topics(settings, specs)
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, told) for name in settings.topic_names]
+    with contextlib.closing(admin(settings)) as client, reaching_kafka(settings):
+        client.alter_configs(resources)
+    time.sleep(KNOWN_AFTER_S)
 
 
 class ToldLog:
     """Sends acts as events of a day and waits until they are published; a context manager that disconnects at its end.
 
     Args:
-        settings: of topics that `create_told_topics` made.
+        settings: of an empty deployment whose workers run.
         settle: returns when everything sent is published.
     """
 
@@ -48,7 +54,8 @@ class ToldLog:
         self.events = 0
 
     def __enter__(self) -> Self:
-        """Connect."""
+        """Connect, and tell the times of records from here on."""
+        tell_times(self._settings)
         self._runner.run(self._producer.start())
         return self
 

@@ -13,7 +13,6 @@ from statistics import fmean
 
 from benchmarks.attack_acts import ATTACKS
 from benchmarks.attack_gains import Found, play
-from benchmarks.attack_log import create_told_topics
 from benchmarks.run import Deadline, Figures, Run, say
 from benchmarks.servers import servers
 from streams.errors import CloutstreamError
@@ -53,7 +52,7 @@ def figures(found: Found, targets: int) -> Iterator[Figures]:
 
 def _played(targets: int) -> Found:
     deadline = Deadline(LIMIT_S, "playing the attacks")
-    with servers(clock="wall", create=create_told_topics) as at, worker_process(at.settings) as worker:
+    with servers(clock="wall") as at, worker_process(at.settings) as worker:
 
         def look(_: object) -> None:
             worker.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,16 +28,15 @@ class Servers:
 
 
 @contextmanager
-def servers(clock: str = "event", create: Callable[[Settings], object] = create_topics) -> Iterator[Servers]:
+def servers(clock: str = "event") -> Iterator[Servers]:
     """Run both, with the settings `replay --embedded` has; nothing of them is left at the end of the block.
 
     Args:
         clock: what readers take as now.
-        create: creates the topics.
     """
     with EmbeddedBroker() as broker, EmbeddedRedis() as server:
         settings = Settings(kafka=broker.address, redis=server.url, partitions=2, session_timeout_s=6.0, clock=clock)
-        create(settings)
+        create_topics(settings)
         client = connect(settings)
         try:
             yield Servers(settings, client, broker.pid, server.pid)

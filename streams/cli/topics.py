@@ -14,7 +14,10 @@ def register(subparsers: Any) -> None:
         "topics", help="create or check the Kafka topics", description="Create or check the Kafka topics."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, what in (("create", "create what is missing, then check"), ("check", "check existence, partitions and retention")):
+    for name, what in (
+        ("create", "create what is missing, then check"),
+        ("check", "check that they exist, their partitions, and what is set on them"),
+    ):
         actions.add_parser(name, help=what, description=what).add_argument("--json", action="store_true", help="one JSON object")
 
 

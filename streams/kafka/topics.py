@@ -11,12 +11,12 @@ import contextlib
 import time
 from dataclasses import dataclass, field, replace
 
-from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import for_code
 
 from streams.errors import ConfigurationError
 from streams.kafka.clients import admin, reaching_kafka
 from streams.kafka.reading import beginning_offsets, end_offsets, read_topic
+from streams.kafka.topic_configs import config_problems, found_configs
 from streams.settings import PREFIX, Settings
 
 __all__ = [
@@ -172,7 +172,7 @@ def _check_when_known(settings: Settings, specs: list[TopicSpec] | None) -> None
 
 
 def check_topics(settings: Settings, specs: list[TopicSpec] | None = None) -> None:
-    """Check that topics, as in `create_topics`, exist, have the partitions they should, and are compacted only if they must be.
+    """Check that topics, as in `create_topics`, exist, have the partitions they should, and are kept as they must be.
 
     Raises:
         ServiceUnavailable: Kafka can't be reached.
@@ -183,7 +183,7 @@ def check_topics(settings: Settings, specs: list[TopicSpec] | None = None) -> No
         existing = set(client.list_topics())
         described = client.describe_topics([spec.name for spec in specs if spec.name in existing])
         found = {topic["name"]: len(topic["partitions"]) for topic in described}
-        policies = _cleanup_policies(client, [spec.name for spec in specs if spec.is_compacted and spec.name in found])
+        configs = found_configs(client, found)
     missing = [spec.name for spec in specs if spec.name not in found]
     problems = []
     if missing:
@@ -201,25 +201,6 @@ def check_topics(settings: Settings, specs: list[TopicSpec] | None = None) -> No
             f"topic {settings.control_topic!r} has {found[settings.control_topic]} partitions, expected 1: what is "
             "defined must have one order; delete it and run `cloutstream topics create`"
         )
-    for spec in specs:
-        if policies.get(spec.name, "compact") != "compact":
-            problems.append(
-                f"topic {spec.name!r} has cleanup.policy={policies[spec.name]}, expected compact: rows of idle accounts would be "
-                "lost; alter it with kafka-configs"
-            )
+    problems += config_problems(specs, configs)
     if problems:
         raise (MissingTopics if missing else ConfigurationError)("; ".join(problems))
-
-
-def _cleanup_policies(client: object, names: list[str]) -> dict[str, str]:
-    """Return topic -> cleanup.policy where the broker tells (the embedded one doesn't)."""
-    if not names:
-        return {}
-    # All configs and not only this one: the embedded broker closes the connection when asked for one by name.
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    answer = client.describe_configs(resources, config_filter="all")  # type: ignore[attr-defined]  # kafka-python has no types
-    return {
-        name: config["cleanup.policy"]["value"]
-        for name, config in answer.get("topic", {}).items()
-        if config.get("cleanup.policy")
-    }

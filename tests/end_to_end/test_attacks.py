@@ -7,7 +7,6 @@ import pytest
 
 from benchmarks.attack_acts import ATTACKS
 from benchmarks.attack_gains import Found, play
-from benchmarks.attack_log import create_told_topics
 from benchmarks.attacks import figures
 from streams.reader.scale import POINTS_PER_UNIT
 from streams.settings import Settings
@@ -19,7 +18,6 @@ ROUNDING_POINTS = 2 * 5e-5 * (2 * POINTS_PER_UNIT + 1)
 
 
 def test_no_attack_buys_more_points_than_the_model_says(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    create_told_topics(settings)
     with harness.deployment(settings, workers=1) as running:
         found = play(settings, running.client, running.settle, TARGETS)
         assert running.stats()["applied"] == found.events

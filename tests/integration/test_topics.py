@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import socket
 import threading
@@ -5,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.embedded import EmbeddedBroker
 from streams.errors import ConfigurationError, ServiceUnavailable
@@ -28,6 +30,26 @@ def create_with_partitions(settings: Settings, topic: str, partitions: int, conf
     wanted = {"num_partitions": partitions, "replication_factor": 1, "configs": configs or {}}
     client.create_topics({topic: wanted}, wait_for_metadata=True)
     client.close()
+
+
+def alter(settings: Settings, topic: str, configs: dict[str, str]) -> None:
+    with contextlib.closing(admin(settings)) as client:
+        # "Unknown" to kafka-python is what the embedded broker doesn't tell of before it is set.
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)], raise_on_unknown=False)
+
+
+def problem(settings: Settings, *, is_expected: bool) -> str:
+    """Return what the check says, empty for nothing; a broker learns what was altered a moment later."""
+    deadline = time.monotonic() + 8
+    while True:
+        said = ""
+        try:
+            check_topics(settings)
+        except ConfigurationError as e:
+            said = str(e)
+        if bool(said) is is_expected or time.monotonic() > deadline:
+            return said
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -107,6 +129,40 @@ def test_a_control_topic_of_several_partitions_is_refused(settings: Settings) ->
     create_with_partitions(settings, settings.control_topic, 4, {"cleanup.policy": "compact"})
     with pytest.raises(ConfigurationError, match=f"'{settings.control_topic}' has 4 partitions, expected 1"):
         create_topics(settings)
+
+
+@pytest.mark.parametrize(
+    ("topic", "name", "value", "expected"),
+    [
+        ("input_topics", "message.timestamp.type", "CreateTime", "LogAppendTime"),
+        ("control_topic", "message.timestamp.type", "CreateTime", "LogAppendTime"),
+        ("engagements_topic", "max.message.bytes", "1048588", "8388608 or more"),
+        ("dead_letters_topic", "max.message.bytes", "1048588", "2097152 or more"),
+        ("input_topics", "cleanup.policy", "compact", "delete"),
+        ("entities_changelog", "cleanup.policy", "delete", "compact"),
+        ("scores_topic", "cleanup.policy", "compact,delete", "compact"),
+    ],
+)
+def test_a_topic_that_is_set_otherwise_is_named_with_what_was_found_expected_and_sets_it(
+    settings: Settings, topic: str, name: str, value: str, expected: str
+) -> None:
+    create_topics(settings)
+    other = getattr(settings, topic)
+    alter(settings, other, {name: value})
+    said = problem(settings, is_expected=True)
+    assert said.startswith(f"topic '{other}' has {name}={value}, expected {expected}: ")
+    assert f"--entity-name {other} --add-config {name}={expected.partition(' ')[0]}`" in said
+    assert "\n" not in said
+    with pytest.raises(ConfigurationError):  # what a worker does at its start
+        create_topics(settings)
+    alter(settings, other, {name: expected.partition(" ")[0]})
+    assert problem(settings, is_expected=False) == ""
+
+
+def test_more_room_for_records_than_they_need_is_no_fault(settings: Settings) -> None:
+    create_topics(settings)
+    alter(settings, settings.engagements_topic, {"max.message.bytes": str(64 << 20)})
+    assert problem(settings, is_expected=False) == ""
 
 
 def test_rows_in_the_changelogs_and_changes_in_the_scores_are_safe_from_compaction_for_an_hour(settings: Settings) -> None:
