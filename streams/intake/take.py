@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from itertools import compress
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,9 @@ from streams.events.engagements import TWEET, Engagements
 from streams.intake.campaigns import Watchlist
 from streams.intake.fan_out import fan_out
 from streams.intake.named import accounts_of
-from streams.intake.weigh import weigh
+from streams.intake.once import weigh_once
+from streams.intake.selecting import select
+from streams.intake.weigh import Places
 from streams.kafka.range import Range
 from streams.settings import Settings
 from streams.tables.actor_rows import ActorRows
@@ -78,7 +78,7 @@ def take(
     accepted = accepted[~duplicate]
     if not len(accepted):
         return Taken([], refused, batch.outcomes)
-    chosen = _select(events, accepted)
+    chosen = select(events, accepted)
     accounts = accounts_of(chosen.actor, chosen.author, settings.partitions)
     dropped = forgotten.drops(accounts, broker_ms[chosen.index])
     if dropped.any():
@@ -86,7 +86,7 @@ def take(
         accepted = accepted[~dropped]
         if not len(accepted):
             return Taken([], refused, batch.outcomes)
-        chosen = _select(events, accepted)
+        chosen = select(events, accepted)
         accounts = accounts_of(chosen.actor, chosen.author, settings.partitions)
     of_range = of_range[accepted]
     batch.count("applied", of_range)
@@ -96,7 +96,8 @@ def take(
     at = np.minimum(chosen.at, broker)
     part = batch.part[of_range]
     batch.count("misplaced", of_range[accounts.partition[accounts.actor] != part])
-    factors = weigh(chosen, at, broker, part, accounts, actors, entities, settings)
+    places = Places(batch.topics, batch.topic[of_range], part, own)
+    factors = weigh_once(chosen, at, broker, places, accounts, actors, entities, settings, batch.may_be_held)
     counted = campaigns.matches(chosen.tags, accounts, at, taken_ms)
     return Taken(fan_out(ranges, of_range, own, chosen, at, accounts, factors, counted, settings), refused, batch.outcomes)
 
@@ -109,6 +110,13 @@ class _Batch:
         self._inputs = [actors.inputs(content.partition) for content in ranges]
         self.sources = [inputs.source(content.topic) for inputs, content in zip(self._inputs, ranges, strict=True)]
         self.part = np.array([content.partition for content in ranges])
+        self.topics = list(dict.fromkeys(content.topic for content in ranges))
+        self.topic = np.array([self.topics.index(content.topic) for content in ranges])
+        # Rows read from the changelog may hold what was taken and not yet noted as such.
+        self.may_be_held = any(
+            content.offsets[0] < inputs.in_rows.get(actors.taken.hash_of(content.topic), 0)
+            for content, inputs in zip(ranges, self._inputs, strict=True)
+        )
         self.outcomes: Counter[str] = Counter()
 
     def move_on(self) -> None:
@@ -133,17 +141,3 @@ class _Batch:
             if a < b:
                 duplicate[a:b] = source.duplicates.accept(lo[a:b], hi[a:b], offsets[a:b])
         return duplicate
-
-
-def _select(events: Events, rows: NDArray[np.int64]) -> Events:
-    """Return some of the events, in order."""
-    if len(rows) == len(events.kind):
-        return events
-    wanted = np.zeros(len(events.kind), dtype=bool)
-    wanted[rows] = True
-    mask = wanted.tolist()
-    columns: list[Any] = []
-    for f in fields(Events):
-        column = getattr(events, f.name)
-        columns.append(column[rows] if isinstance(column, np.ndarray) else list(compress(column, mask)))
-    return Events(*columns)

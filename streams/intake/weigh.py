@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,31 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(slots=True)
+class Places:
+    """Where n events were read: each one's partition and offset, and its topic as a place in `topics`.
+
+    The partition matters: who has a row there as an actor has one as an author.
+    """
+
+    topics: list[str]
+    topic: Rows
+    partition: Rows
+    offset: Rows
+
+    def some(self, rows: Rows) -> Places:
+        """Return those of some of the events."""
+        return Places(self.topics, self.topic[rows], self.partition[rows], self.offset[rows])
+
+    def by_topic(self) -> Iterator[tuple[str, Rows | slice]]:
+        """Yield each topic with its events, in order."""
+        if len(self.topics) == 1:
+            yield self.topics[0], slice(None)
+            return
+        for number, topic in enumerate(self.topics):
+            yield topic, where_true(self.topic == number)
+
+
+@dataclass(slots=True)
 class Factors:
     """Columns of n engagements, each 0..1."""
 
@@ -37,7 +63,7 @@ class Factors:
 
 
 def weigh(
-    events: Events, at: Floats, broker_s: Floats, part: Rows, accounts: Accounts, actors: ActorRows, entities: EntityRows,
+    events: Events, at: Floats, broker_s: Floats, places: Places, accounts: Accounts, actors: ActorRows, entities: EntityRows,
     settings: Settings,
 ) -> Factors:  # fmt: skip
     """Weigh the accepted events of a batch, of each partition in offset order, and update their actors' rows.
@@ -46,19 +72,21 @@ def weigh(
         events: accepted events only, shape (n,).
         at: their times, clamped.
         broker_s: broker times: ages are measured by these.
-        part: the partition each was read from: who has a row there as an actor has one as an author.
+        places: where each was read.
         accounts: the batch's accounts.
         actors: updated.
         entities: read: an actor's own reach and standing, and who did the actor favours.
         settings: weights and scales.
     """
     # An actor whose events a producer placed in several partitions is somebody else in each.
-    partitions, in_part = distinct_numbers(part, int(part.max()) + 1)
+    partitions, in_part = distinct_numbers(places.partition, int(places.partition.max()) + 1)
     pair, of = distinct_numbers(accounts.actor + len(accounts.names) * in_part, len(accounts.names) * len(partitions))
     at_part, distinct = np.divmod(pair, len(accounts.names))
     lo, hi = accounts.lo[distinct], accounts.hi[distinct]
     rows, _ = actors.find_or_add(lo, hi, accounts.names, distinct, partitions[at_part])
     actors.dirty[rows] = True
+    for topic, some in places.by_topic():
+        actors.taken.of_topic(topic)[rows[of[some]]] = places.offset[some] + 1  # ascending: of each row's the last stays
     _meet(actors, rows, of, broker_s)
     own = entities.find(lo, hi, partitions[at_part])
     reach, standing = _own(entities, own, of, at, settings)

@@ -1,6 +1,7 @@
 r"""The actors changelog: rows keyed by the account's entity name, blocks of accepted event ids, and a marker per partition.
 
-Row value: version u8, targets u8, ROW, TARGET[targets]. Keys that can't be an entity's name start with a zero byte:
+Row value: version u8, targets u8, ROW, TARGET[targets]. The last entries have no target: they say how far the row is taken
+(`TAKEN`). Keys that can't be an entity's name start with a zero byte:
 `\0ids:TOPIC:SLOT` holds a block of the duplicate window, `\0marker` how far intake is durable.
 """
 
@@ -15,24 +16,37 @@ from numpy.typing import NDArray
 
 from streams.columns.hashing import hash_names
 from streams.columns.index import Rows
-from streams.columns.pool import laid_out, ragged
+from streams.columns.pool import laid_out
 from streams.columns.records import picked, put
-from streams.tables.actor_rows import OUTCOMES, ROW, TARGET, ActorRows, Inputs
+from streams.tables.actor_rows import MOST_TARGETS, OUTCOMES, ROW, TARGET, ActorRows, Inputs
 
 VERSION = 1
 MARKER_KEY = b"\x00marker"
 IDS_KEY = b"\x00ids:"
 _PREFIX = struct.Struct("<BB")
+# The kind of an entry that says how far a row is taken: `target` has the input topic's hash, `window` and `at` the low and high
+# half of the offset after the last event that the row holds.
+TAKEN = 254
+_TAKEN_AT = TARGET.itemsize - TARGET.fields["window"][1]  # type: ignore[index]  # it has fields
 _HEAD = np.dtype([("version", "u1"), ("targets", "u1"), ("row", ROW)])
 
 
 def encode_rows(table: ActorRows, rows: Rows) -> list[bytes]:
     """Return the changelog value of each row."""
     counts = table.targets.count[rows].astype(np.int64)
+    tails = [(table.targets.gather(rows)[0], counts)]
+    for topic, offsets in table.taken.by_topic():
+        mine = offsets[rows]
+        # An earlier release has no room for more; a row without is taken to hold nothing of its topic.
+        has = ((mine > 0) & (sum(n for _, n in tails) < MOST_TARGETS)).astype(np.int64)
+        entries = np.zeros(int(has.sum()), dtype=TARGET)
+        entries["target"], entries["kind"] = topic, TAKEN
+        entries["window"], entries["at"] = mine[has > 0] & 0xFFFFFFFF, mine[has > 0] >> 32
+        tails.append((entries, has))
     head = np.empty(len(rows), dtype=_HEAD)
-    head["version"], head["targets"] = VERSION, counts
+    head["version"], head["targets"] = VERSION, sum(n for _, n in tails)
     put(head["row"], slice(None), picked(table.rows, rows))
-    return laid_out(head, [(table.targets.gather(rows)[0], counts)])
+    return laid_out(head, tails)
 
 
 def encode_marker(inputs: Inputs) -> bytes:
@@ -60,18 +74,25 @@ def block_of(key: bytes) -> tuple[str, bytes]:
 
 
 def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None], partition: int = 0) -> None:
-    """Apply changelog records of a partition in order: the last of a row, and all that is in markers and blocks of ids.
+    """Apply changelog records of a partition in order.
 
-    A block whose last record is stale becomes dirty, to be written again.
+    Of a row that one counts which is taken furthest, and of several alike the last; of markers and blocks of ids all that is in
+    them. A row or block whose last record is stale becomes dirty, to be written again.
 
     Raises:
         ValueError: a value is of another version.
     """
     latest: dict[bytes, bytes | None] = {}
+    stale: set[bytes] = set()
     ids: dict[str, dict[bytes, list[bytes]]] = {}
     for key, value in zip(keys, values, strict=True):
         if not key.startswith(b"\x00"):
-            latest[key] = value
+            before = latest.get(key)
+            if before is not None and value is not None and _is_older(value, before):
+                stale.add(key)  # a worker that had lost the partition wrote it
+            else:
+                stale.discard(key)
+                latest[key] = value
         elif value is None:
             continue
         elif key == MARKER_KEY:
@@ -94,6 +115,9 @@ def load(table: ActorRows, keys: Sequence[bytes], values: Sequence[bytes | None]
         table.remove(found[found >= 0])
     if rows:
         _load_rows(table, [k for k, _ in rows], [v for _, v in rows], partition)
+    if stale:
+        found = table.find(*hash_names(list(stale)), partition)
+        table.dirty[found[found >= 0]] = True
 
 
 def decode_row(value: bytes) -> tuple[np.void, NDArray[np.void]]:
@@ -104,7 +128,31 @@ def decode_row(value: bytes) -> tuple[np.void, NDArray[np.void]]:
     """
     _check_version(value)
     start, body = _PREFIX.size, _PREFIX.size + ROW.itemsize
-    return np.frombuffer(value[start:body], ROW)[0], np.frombuffer(value[body:], TARGET)
+    entries = np.frombuffer(value[body:], TARGET)
+    return np.frombuffer(value[start:body], ROW)[0], entries[entries["kind"] != TAKEN]
+
+
+def says_taken(value: bytes) -> bool:
+    """Return whether a row's value says how far it is taken; those of earlier releases don't."""
+    return value[1] > 0 and value[-2] == TAKEN
+
+
+def _is_older(value: bytes, before: bytes) -> bool:
+    """Return whether a row's value is taken less far than one before it; where either doesn't say, later is newer."""
+    if not says_taken(value) or not says_taken(before):
+        return False
+    mine, theirs = _taken_of(value), _taken_of(before)
+    return mine != theirs and all(offset <= theirs.get(topic, 0) for topic, offset in mine.items())
+
+
+def _taken_of(value: bytes) -> dict[bytes, int]:
+    """Return how far a row's value is taken, by topic: its last entries."""
+    taken, end = {}, len(value)
+    while end > _PREFIX.size + ROW.itemsize and value[end - 2] == TAKEN:
+        at = end - _TAKEN_AT
+        taken[value[end - TARGET.itemsize : at]] = int.from_bytes(value[at : at + 8], "little")
+        end -= TARGET.itemsize
+    return taken
 
 
 def _check_version(value: bytes) -> None:
@@ -120,10 +168,37 @@ def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes], partiti
         counts[i] = value[1]
     lo, hi = hash_names(keys)
     rows, _ = table.find_or_add(lo, hi, keys, np.arange(len(keys)), partition)
-    put(table.rows, rows, np.frombuffer(b"".join([v[start:body] for v in values]), ROW))
-    targets = np.frombuffer(b"".join([v[body:] for v in values]), TARGET)
-    starts = np.cumsum(counts) - counts
-    table.targets.replace(rows, picked(targets, ragged(starts, counts)), counts)
+    states = np.frombuffer(b"".join([v[start:body] for v in values]), ROW)
+    entries = np.frombuffer(b"".join([v[body:] for v in values]), TARGET)
+    owner = np.arange(len(rows)).repeat(counts)
+    is_taken = entries["kind"] == TAKEN
+    newer = _take_over(table, partition, rows, picked(entries, is_taken), owner[is_taken])
+    kept = ~is_taken & newer[owner]
+    put(table.rows, rows[newer], picked(states, newer))
+    table.targets.replace(rows[newer], picked(entries, kept), np.bincount(owner[kept], minlength=len(rows))[newer])
+
+
+def _take_over(table: ActorRows, partition: int, rows: Rows, taken: NDArray[np.void], owner: Rows) -> NDArray[np.bool_]:
+    """Note how far rows that are read are taken; return which are to be kept, shape (rows,).
+
+    Those aren't that are taken less far than what is here: they become dirty, to be written again.
+    """
+    offsets = taken["window"].astype(np.int64) | taken["at"].astype(np.int64) << 32
+    says, older = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    says[owner] = True
+    read: dict[int, NDArray[np.int64]] = {}
+    for topic in {*np.unique(taken["target"]).tolist(), *(topic for topic, _ in table.taken.by_topic())}:
+        some = taken["target"] == topic
+        mine = read[topic] = np.zeros(len(rows), dtype=np.int64)
+        mine[owner[some]] = offsets[some]
+        older |= mine < table.taken.of_hash(topic)[rows]
+    newer = ~(says & older)
+    table.dirty[rows[~newer]] = True
+    in_rows = table.inputs(partition).in_rows
+    for topic, mine in read.items():
+        table.taken.of_hash(topic)[rows[newer]] = mine[newer]
+        in_rows[topic] = max(in_rows.get(topic, 0), int(mine.max(initial=0)))
+    return newer
 
 
 def _load_marker(inputs: Inputs, value: bytes) -> None:

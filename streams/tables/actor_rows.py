@@ -9,6 +9,7 @@ import numpy as np
 from streams.columns.pool import Pool
 from streams.events.duplicates import DuplicateWindow
 from streams.tables.keyed import KeyedRows
+from streams.tables.taken import Taken
 
 # What the changelog stores of an actor. Broker time except where said.
 ROW = np.dtype(
@@ -35,6 +36,9 @@ TARGET = np.dtype(
     ]
 )
 MOST_TARGETS = 16
+# One fewer are remembered: the changelog has how far a row is taken as a last entry, which an earlier release reads as a target
+# that nobody engaged with, and leaves out.
+REMEMBERED = MOST_TARGETS - 1
 
 OUTCOMES = ("applied", "self", "duplicate", "forgotten", "refused", "misplaced", "clamped")
 
@@ -52,11 +56,13 @@ class Source:
 class Inputs:
     """The input partitions of one number, as far as intake took them.
 
-    `log_since` is the broker time of the first record ever taken, epoch s: how old the log is. 0 before that.
+    `log_since` is the broker time of the first record ever taken, epoch s: how old the log is. 0 before that. `in_rows` is by
+    topic, as `Taken` knows it, an offset: rows read from the changelog may hold events before it that are taken again.
     """
 
     sources: dict[str, Source] = field(default_factory=dict)
     log_since: float = 0.0
+    in_rows: dict[int, int] = field(default_factory=dict)
 
     def source(self, topic: str) -> Source:
         """Return the state of this partition of `topic`."""
@@ -81,13 +87,14 @@ class ActorRows(KeyedRows):
     def __init__(self) -> None:
         super().__init__(ROW)
         self.targets = Pool(TARGET, MOST_TARGETS)
+        self.taken = Taken()
         self.latest_day = 0
         self._inputs: dict[int, Inputs] = {}
 
     @property
     def nbytes(self) -> int:
-        """Bytes of rows, targets and duplicate windows."""
-        return super().nbytes + self.targets.nbytes + self.window_nbytes
+        """Bytes of rows, targets, how far they are taken, and duplicate windows."""
+        return super().nbytes + self.targets.nbytes + self.taken.nbytes + self.window_nbytes
 
     @property
     def window_nbytes(self) -> int:
@@ -105,8 +112,10 @@ class ActorRows(KeyedRows):
 
     def _reserve(self, rows: int) -> None:
         self.targets.reserve_rows(rows)
+        self.taken.reserve(rows)
 
     def remove(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
         """Free rows and their targets."""
         self.targets.clear(rows)
+        self.taken.clear(rows)
         super().remove(rows)

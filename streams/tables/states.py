@@ -146,13 +146,22 @@ class ActorState:
         actor_codec.load(self.table, keys, values, self.partition)
 
     def load_foreign(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Have the rows that another worker wrote between ours written again; ours are kept, its ids are added."""
+        """Have the rows that another worker wrote between ours written again: of each the one that is taken furthest.
+
+        Ours is kept where its says nothing of that, or is a tombstone. Its ids are added.
+        """
         rows = [key for key in dict.fromkeys(keys) if not key.startswith(b"\x00")]
         found = self.table.find(*hash_names(rows), self.partition)
         self.table.dirty[found[found >= 0]] = True
         unknown = {key for key, row in zip(rows, found.tolist(), strict=True) if row < 0}
         ids = [(k, v) for k, v in zip(keys, values, strict=True) if v is not None and k.startswith(actor_codec.IDS_KEY)]
-        other = [(k, v) for k, v in zip(keys, values, strict=True) if k in unknown or k == actor_codec.MARKER_KEY]
+        other = [
+            (k, v)
+            for k, v in zip(keys, values, strict=True)
+            if k in unknown
+            or k == actor_codec.MARKER_KEY
+            or (not k.startswith(b"\x00") and v is not None and actor_codec.says_taken(v))
+        ]
         self.load([k for k, _ in other + ids], [v for _, v in other + ids])
         for key, value in ids:
             topic, slot = actor_codec.block_of(key)

@@ -96,27 +96,41 @@ def recount_inputs(settings: Settings, progress: Callable[[int], None]) -> Input
 
 def recounted(topic: str, records: Iterable[Record], inputs: Inputs, settings: Settings) -> Iterator[Record]:
     """Add records of an input topic, those of a partition in offset order, to `inputs`; yield each when it is counted."""
-    accepted: defaultdict[int, _Accepted] = defaultdict(_Accepted)
-    for record in records:
+    for record, event, outcome in _judged(records, inputs.forgotten):
         inputs.events += 1
-        event = parse(record.value)
+        inputs.outcomes[outcome] += 1
         if event is None:
-            inputs.outcomes["refused"] += 1
             inputs.refused[topic, record.partition, record.offset] = record.value or b""
-        elif event.is_self:
-            inputs.outcomes["self"] += 1
-        elif not accepted[record.partition].accept(event, record.offset):
-            inputs.outcomes["duplicate"] += 1
-        elif inputs.forgotten.drops(event, record.timestamp):
-            inputs.outcomes["forgotten"] += 1
-        else:
-            inputs.outcomes["applied"] += 1
+        elif outcome == "applied":
             inputs.outcomes["clamped"] += event.at > record.timestamp / 1000
             inputs.outcomes["misplaced"] += _home(event.actor, settings.partitions) != record.partition
             entities = _count(inputs, event, record.timestamp, settings)
             actor, at = hash_of(b"account:%b" % _escaped(event.actor).encode()), min(event.at, record.timestamp / 1000)
             inputs.digests.add((topic, record.partition), record.offset, actor, event.kind | event.is_undo << 2, at, entities)
         yield record
+
+
+def accepted_events(records: Iterable[Record], forgotten: Forgotten) -> Iterator[tuple[Record, Event]]:
+    """Yield the events of an input topic that count, with their records: those of a partition in offset order."""
+    for record, event, outcome in _judged(records, forgotten):
+        if event is not None and outcome == "applied":
+            yield record, event
+
+
+def _judged(records: Iterable[Record], forgotten: Forgotten) -> Iterator[tuple[Record, Event | None, str]]:
+    accepted: defaultdict[int, _Accepted] = defaultdict(_Accepted)
+    for record in records:
+        event = parse(record.value)
+        if event is None:
+            yield record, None, "refused"
+        elif event.is_self:
+            yield record, event, "self"
+        elif not accepted[record.partition].accept(event, record.offset):
+            yield record, event, "duplicate"
+        elif forgotten.drops(event, record.timestamp):
+            yield record, event, "forgotten"
+        else:
+            yield record, event, "applied"
 
 
 def _count(inputs: Inputs, event: Event, broker_ms: int, settings: Settings) -> int:

@@ -69,6 +69,14 @@ MUTATIONS = [
         "    at = np.minimum(chosen.at, broker)\n", "    at = chosen.at\n",
     ),
     Mutation(
+        "events taken again after a crash count again in how busy their actors are", "streams.intake.take:take",
+        "settings, batch.may_be_held)", "settings, False)",
+    ),
+    Mutation(
+        "an older row of an actor takes the place of a newer one", "streams.tables.actor_codec:_take_over",
+        "    newer = ~(says & older)\n", "    newer = ~(says & older & False)\n", 600, plan=_ZOMBIES,
+    ),
+    Mutation(
         "engagements name another actor", "streams.intake.fan_out:fan_out",
         "actor, own, at = accounts.actor[event]", "actor, own, at = accounts.actor[event[::-1]]",
     ),

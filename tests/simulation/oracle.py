@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import orjson
 from faust.types import TP
 
 from streams.events.engagements import KIND_MASK, TWEET, UNDO_BIT, decode
+from streams.intake.weigh import DAY_S
 from streams.settings import Settings
 from streams.tables import actor_codec
 from streams.tables.actor_rows import OUTCOMES, ActorRows
@@ -17,7 +19,7 @@ from streams.tables.entity_rows import EntityRows
 from streams.tables.states import ActorState, EntityState
 from streams.verify.compare import Totals, compare_inputs, compare_table
 from streams.verify.digests import Digests
-from streams.verify.inputs import Inputs
+from streams.verify.inputs import Inputs, accepted_events
 from streams.verify.log import log_of
 from streams.verify.redis_state import compare_redis
 from streams.verify.report import Report
@@ -46,6 +48,7 @@ def check(settings: Settings, log: Log, store: Store, inputs: Inputs, live: list
     reading: Any = Reading(store)
     compare_redis(settings, reading, tables.values(), report, lambda _: None)
     _people(settings, log, store)
+    _rates(settings, log, inputs, live)
     _minutes(settings, store)
     _dead_letters(settings, log, inputs, report)
     _outcomes(settings, live, inputs, report)
@@ -79,6 +82,24 @@ def _people(settings: Settings, log: Log, store: Store) -> None:
     found = store.data.get(settings.redis_prefix + "people", {})
     if expected != found:
         raise Violation(f"people in Redis are {found}, expected {expected}")
+
+
+def _rates(settings: Settings, log: Log, inputs: Inputs, live: list[Any]) -> None:
+    """Compare how busy actors are with a recount of their events: each once, however often it was taken."""
+    times: defaultdict[tuple[int, bytes], list[float]] = defaultdict(list)
+    for topic in settings.topic_names:
+        for record, event in accepted_events(log.topic(topic), inputs.forgotten):
+            if event.kind != TWEET and not event.is_undo:
+                times[record.partition, event.actor.encode()].append(min(event.at, record.timestamp / 1000))
+    for worker in live:
+        table = worker.actor_rows
+        for p in worker.owned:
+            rows = table.live_of(p)
+            for name, row in zip(table.names.get(rows), table.rows[rows], strict=True):
+                at = np.array(times[p, name.removeprefix(b"account:")])
+                expected = np.exp2((at - row["rate_at"]) / DAY_S).sum()
+                if abs(row["rate"] - expected) > 1e-9 * expected:
+                    raise Violation(f"{worker}: {name!r} engaged {row['rate']} times lately, expected {expected}")
 
 
 def _minutes(settings: Settings, store: Store) -> None:

@@ -152,9 +152,9 @@ def test_the_nth_engagement_with_one_target_within_a_day_counts_one_nth():
     assert near(1 / 2) == partition.factors(event("ann", "ben"), broker_s=NOW_S + DAY_S + 10)[0]["repeat"]
 
 
-def test_of_an_actors_targets_the_latest_sixteen_are_remembered():
+def test_of_an_actors_targets_the_latest_fifteen_are_remembered():
     partition = Partition()
-    partition.send(*(event("ann", f"b{n}", at=NOW_S + n) for n in range(17)), broker_s=NOW_S + 20)
+    partition.send(*(event("ann", f"b{n}", at=NOW_S + n) for n in range(16)), broker_s=NOW_S + 20)
     (forgotten, remembered) = partition.factors(event("ann", "b0"), event("ann", "b1"), broker_s=NOW_S + 30)
     assert (near(1), near(1 / 2)) == (forgotten["repeat"], remembered["repeat"])
 
