@@ -28,7 +28,6 @@ from streams.tables.score_records import ScoreRecord
 
 _log = logging.getLogger("cloutstream")
 LOOK_INTERVAL_S = 1.0
-READ_INTERVAL_S = 0.1
 LONGEST_PAUSE_S = 2.0
 MOST_PER_WRITE = 1000
 CHANGES_LOOKED_AT = 1000  # newest change events of a partition in which the causes of an entry are looked for
@@ -69,8 +68,7 @@ class Alerter:
 
     async def _read_rules(self) -> None:
         """Wait until the rules are read, and judge what waited for them."""
-        while not self.app.control.state.is_read:
-            await asyncio.sleep(READ_INTERVAL_S)
+        await self.app.control.read()
         self._is_ready = True
         unjudged, self._unjudged = self._unjudged, {}
         for partition, records in unjudged.items():
