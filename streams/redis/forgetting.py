@@ -69,27 +69,23 @@ class Eraser:
 
     async def scores(self, forgotten: Forgotten) -> list[str]:
         """Return the entities of them that have a score; looks at all keys."""
-        return [name.decode() async for _, name in self._named("score:", forgotten)]
+        prefix = f"{self._prefix}score:"
+        begin = len(prefix.encode())
+        return [key[begin:].decode() async for key in self._keys(prefix) if forgotten.has(key[begin:])]
 
     async def erase_alerts(self, forgotten: Forgotten) -> None:
         """Take them out of the alert feed, what webhooks didn't take, what is remembered of alerts, and the hidden accounts."""
         for stream in ("alerts", "alerts:undelivered"):
             await self._erase(self._prefix + stream, forgotten)
-        async for key, _ in self._named("alerts:held:", forgotten):
-            await self._client.delete(key)
-
+        held = f"{self._prefix}alerts:held:"
+        async for key in self._keys(held):
+            # No id of a rule has a colon; it may end in anything else, also as an entity's name begins.
+            if forgotten.has(key.removeprefix(held.encode()).partition(b":")[2]):
+                await self._client.delete(key)
         hidden = f"{self._prefix}hidden"
         for account in await self._client.smembers(hidden):
             if forgotten.has_account(account.decode()):
                 await self._client.srem(hidden, account)
-
-    async def _named(self, kind: str, forgotten: Forgotten) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Yield the keys of a kind whose name ends in an entity of them, and that; before it there may be a rule's id."""
-        prefix = self._prefix + kind
-        async for key in self._keys(prefix):
-            _, account, rest = key.removeprefix(prefix.encode()).partition(b"account:")
-            if account and forgotten.has(account + rest):
-                yield key, account + rest
 
     async def _erase_reasons(self, partitions: Collection[int], forgotten: Forgotten) -> None:
         """Look through the reasons of all entities of partitions: nobody knows in which of them somebody is named."""

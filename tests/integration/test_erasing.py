@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import pytest
+import redis
+from xxhash import xxh3_128_hexdigest
 
 from streams.control.forgetting import Forgetting
 from streams.redis.writer import Writer
@@ -60,6 +62,22 @@ async def test_who_writes_without_knowing_them_makes_it_due_again(writer: Writer
 async def test_who_writes_while_they_are_taken_out_does_too(writer: Writer, knows: str, due: list[int]) -> None:
     await erased(writer, [0, 1], ONE, meanwhile=knows)
     assert await writer.eraser.due([0, 1], ONE) == due
+
+
+async def test_what_is_remembered_of_their_alerts_goes_whatever_the_rule_is_called(writer: Writer, settings: Settings) -> None:
+    ann = Forgotten({xxh3_128_hexdigest(b"account:ann"): Forgetting(0)})
+    rules = ("r", "vip-account", "account")
+    keys = {
+        f"{settings.redis_prefix}alerts:held:{rule}:{entity}"
+        for rule in rules
+        for entity in ("account:ann", "account:ann@topic:ai", "account:bob", "topic:account:ann")
+    }
+    with redis.Redis.from_url(settings.redis) as client:
+        for key in keys:
+            client.hset(key, "ver", "1")
+        await writer.eraser.erase_alerts(ann)
+        left = {key.decode() for key in client.scan_iter(match=f"{settings.redis_prefix}alerts:held:*")}
+    assert left == {key for key in keys if key.endswith((":account:bob", ":topic:account:ann"))}
 
 
 async def test_of_two_who_take_them_out_at_once_the_first_to_end_is_not_taken_at_its_word(writer: Writer) -> None:
