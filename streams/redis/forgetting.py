@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import compress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -20,6 +20,8 @@ from streams.settings import Settings
 from streams.tables.forgotten import Forgotten
 
 _PAGE = 500  # entries read at a time
+ALERTS = "alerts"  # what there is of alerts, beside the partitions
+Part = TypeVar("Part", int, str)
 
 
 class Eraser:
@@ -34,28 +36,28 @@ class Eraser:
         self._prefix, self._partitions, self._client = settings.redis_prefix, settings.partitions, client
         self._note = client.register_script(script("erased"))
 
-    async def due(self, partitions: Sequence[int], forgotten: Forgotten) -> list[int]:
-        """Return of which partitions Redis may hold something of them.
+    async def due(self, parts: Sequence[Part], forgotten: Forgotten) -> list[Part]:
+        """Return of which partitions, or whether of `ALERTS`, Redis may hold something of them.
 
         Nobody has taken it out of these, or somebody who didn't know of them all has written since.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
         """
-        if not (partitions and forgotten):
+        if not (parts and forgotten):
             return []
-        noted = await self._client.hmget(f"{self._prefix}forgotten", *map(str, partitions))
-        return [p for p, of in zip(partitions, noted, strict=True) if of != forgotten.fingerprint.encode()]
+        noted = await self._client.hmget(f"{self._prefix}forgotten", *map(str, parts))
+        return [part for part, of in zip(parts, noted, strict=True) if of != forgotten.fingerprint.encode()]
 
-    async def begin(self, partitions: Sequence[int], forgotten: Forgotten) -> str:
-        """Note that they are about to be taken out of partitions; return what `end` is to be told."""
+    async def begin(self, parts: Sequence[Part], forgotten: Forgotten) -> str:
+        """Note that they are about to be taken out of parts; return what `end` is to be told."""
         begun = f"{forgotten.fingerprint} {uuid.uuid4().hex}"
-        await self._client.hset(f"{self._prefix}forgotten", mapping={str(p): begun for p in partitions})
+        await self._client.hset(f"{self._prefix}forgotten", mapping={str(part): begun for part in parts})
         return begun
 
-    async def end(self, partitions: Sequence[int], forgotten: Forgotten, begun: str) -> None:
-        """Note that partitions are without them, as far as nobody who didn't know of them wrote since `begin`."""
-        await self._note(args=[self._prefix, begun, forgotten.fingerprint, *partitions])
+    async def end(self, parts: Sequence[Part], forgotten: Forgotten, begun: str) -> None:
+        """Note that parts are without them, as far as nobody who didn't know of them wrote since `begin`."""
+        await self._note(args=[self._prefix, begun, forgotten.fingerprint, *parts])
 
     async def erase_changes(self, partitions: Collection[int], forgotten: Forgotten) -> None:
         """Take them out of the change feeds of partitions, and out of why the scores of their entities moved.
