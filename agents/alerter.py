@@ -23,12 +23,12 @@ from streams.alerts.rules import Rule
 from streams.columns.placement import partitions_of
 from streams.reader.scale import influence, score_of
 from streams.redis.feed import Feed
+from streams.redis.forgetting import ALERTS
 from streams.tables import reasons
 from streams.tables.score_records import ScoreRecord
 
 _log = logging.getLogger("cloutstream")
 LOOK_INTERVAL_S = 1.0
-READ_INTERVAL_S = 0.1
 LONGEST_PAUSE_S = 2.0
 MOST_PER_WRITE = 1000
 CHANGES_LOOKED_AT = 1000  # newest change events of a partition in which the causes of an entry are looked for
@@ -69,8 +69,7 @@ class Alerter:
 
     async def _read_rules(self) -> None:
         """Wait until the rules are read, and judge what waited for them."""
-        while not self.app.control.state.is_read:
-            await asyncio.sleep(READ_INTERVAL_S)
+        await self.app.control.read()
         self._is_ready = True
         unjudged, self._unjudged = self._unjudged, {}
         for partition, records in unjudged.items():
@@ -115,10 +114,11 @@ class Alerter:
         self._work.clear()
         for p in sorted(self.app.owned.intersection(self._unwritten)):
             await self._write(feed, p)
-        await self._erase(feed)
         now_s = self.app.clock.monotonic()
         # One worker looks: who has the first partition.
-        if 0 in self.app.owned and now_s - self._looked_at_s >= LOOK_INTERVAL_S:
+        looks = 0 in self.app.owned and now_s - self._looked_at_s >= LOOK_INTERVAL_S
+        await self._erase(feed, looks)
+        if looks:
             self._looked_at_s = now_s
             for rule in self.app.control.rules.tops:
                 await self._look(feed, rule)
@@ -131,7 +131,7 @@ class Alerter:
         queue = self._unwritten[partition]
         while queue:
             part = [queue[i][1] for i in range(min(len(queue), MOST_PER_WRITE))]
-            written = await feed.write(self._named_out(part))
+            written = await feed.write(self._named_out(part), self.app.control.forgotten.fingerprint)
             self.app.counters.alerts += written
             self._reached.update(alert.id for alert in part if not alert.kept_s)
             for _ in part:
@@ -154,16 +154,22 @@ class Alerter:
         """Return an alert in whose causes somebody forgotten counts among the others."""
         return {**alert, "causes": reasons.without(alert["causes"], self.app.control.forgotten.has_account)}
 
-    async def _erase(self, feed: Feed) -> None:
-        """Take who is forgotten out of the alerts there are. Each worker does: one may hear of it later and have written more."""
-        forgotten = self.app.control.forgotten
-        if forgotten.fingerprint != self._erased:
-            await feed.eraser.erase_alerts(forgotten)
-            self._erased = forgotten.fingerprint
+    async def _erase(self, feed: Feed, looks: bool) -> None:
+        """Take who is forgotten out of the alerts there are. Each worker does: one may hear of it later and have written more.
+
+        Should it not live to do that, who looks does: Redis noted it with the write, as for partitions (`Discretion.erase`).
+        """
+        forgotten, eraser = self.app.control.forgotten, feed.eraser
+        if forgotten.fingerprint == self._erased and not (looks and await eraser.due([ALERTS], forgotten)):
+            return
+        begun = await eraser.begin([ALERTS], forgotten)
+        await eraser.erase_alerts(forgotten)
+        await eraser.end([ALERTS], forgotten, begun)
+        self._erased = forgotten.fingerprint
 
     async def _look(self, feed: Feed, rule: Rule) -> None:
         """Say who entered or left the first places of a board, unless another worker just did or a rebuild is under way."""
-        s = self.app.settings
+        s, knows = self.app.settings, self.app.control.forgotten.fingerprint
         client: Any = feed.client  # redis-py types answers as whatever any of its versions gives
         if not await client.exists(f"{s.redis_prefix}epoch"):
             return
@@ -177,10 +183,10 @@ class Alerter:
         found = looked(rule, known, places, now_s)
         if found is None:
             if known != before:
-                await feed.take_top(rule.id, before, known, [])
+                await feed.take_top(rule.id, before, known, [], knows)
             return
         alerts = [self._without_causes(await self._explained(feed, alert)) for alert in found.alerts.values()]
-        if await feed.take_top(rule.id, before, found.taken, [orjson.dumps(alert) for alert in alerts]):
+        if await feed.take_top(rule.id, before, found.taken, [orjson.dumps(alert) for alert in alerts], knows):
             self.app.counters.alerts += len(alerts)
 
     async def _now(self, feed: Feed) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from streams.alerts.rules import Rules
@@ -11,6 +12,8 @@ from streams.tables.forgotten import NOBODY, Forgotten
 
 if TYPE_CHECKING:
     from agents.host import Host
+
+READ_INTERVAL_S = 0.1
 
 
 class Control:
@@ -28,6 +31,11 @@ class Control:
     def takes_until_ms(self) -> float:
         """The broker's time up to which events may be taken, epoch ms."""
         return self.state.takes_until_s * 1000
+
+    async def read(self) -> None:
+        """Return when the topic was read to its end once: before that, what isn't defined may only not be known."""
+        while not self.state.is_read:
+            await asyncio.sleep(READ_INTERVAL_S)
 
     @property
     def campaigns(self) -> Watchlist:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 
+import orjson
 import redis
 
 from agents.host import Host
@@ -46,6 +47,8 @@ class Deliverer:
     async def run(self) -> None:
         """Deliver for ever."""
         try:
+            # Before that no alert has a rule, and would be taken for one whose rule is gone.
+            await self._app.control.read()
             while True:
                 try:
                     await self.step()
@@ -90,7 +93,7 @@ class Deliverer:
             await self._deliveries.done(delivery)
             return
         outcome, attempt = Outcome(), 0
-        while attempt < ATTEMPTS:
+        while attempt < ATTEMPTS and not self._names_somebody_forgotten(delivery):
             attempt += 1
             try:
                 key = key_of(self._app.settings, rule.secret)
@@ -108,9 +111,17 @@ class Deliverer:
             if attempt < ATTEMPTS:
                 pause_s = min(LONGEST_PAUSE_S, self._first_pause_s * 2 ** (attempt - 1))
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+        if self._names_somebody_forgotten(delivery):
+            await self._deliveries.done(delivery)
+            return
         await self._deliveries.give_up(delivery, outcome.why, attempt)
         self._app.counters.deliveries["undelivered"] += 1
         _log.warning("alert %s of rule %s is not delivered after %d attempts: %s", alert_id, rule_id, attempt, outcome.why)
+
+    def _names_somebody_forgotten(self, delivery: Delivery) -> bool:
+        """Return whether an alert may be told to nobody any more: out of the feed, it is still here while it is tried again."""
+        forgotten = self._app.control.forgotten
+        return bool(forgotten) and forgotten.is_named_in(orjson.loads(delivery.body))
 
 
 def add_deliverer(app: Host) -> None:

@@ -15,13 +15,12 @@ from agents.fetched import Fetched
 from agents.host import Host
 from agents.scorer import MARKER_REFRESH_S
 from streams.columns.grouping import slices
-from streams.events.decode import Refused
 from streams.events.engagements import Engagements, encode
+from streams.events.letters import Letter, letter_of
 from streams.events.split import in_batches, split
 from streams.fatal import fatal
 from streams.intake.take import Taken, take
 from streams.intake.weigh import DAY_S
-from streams.kafka.range import Range
 from streams.tables import actor_codec
 from streams.tables.actor_rows import ActorRows, Inputs
 from streams.tables.states import ActorState
@@ -101,22 +100,11 @@ class Intake:
                 self.hand_on(partition, offset, record)
 
     async def _send_dead_letters(self, taken: Taken) -> None:
-        by_partition: dict[int, list[tuple[Range, Refused]]] = {}
+        by_partition: dict[int, list[Letter]] = {}
         for content, refused in taken.refused:
-            by_partition.setdefault(content.partition, []).append((content, refused))
+            by_partition.setdefault(content.partition, []).append(letter_of(content, refused))
         for partition, letters in by_partition.items():
-            keys = [b"%b[%d]@%d" % (c.topic.encode(), c.partition, c.offsets[r.index]) for c, r in letters]
-            values = [c.values[r.index] or b"" for c, r in letters]
-            headers = [
-                [
-                    ("reason", r.reason.encode(errors="replace")),
-                    ("topic", c.topic.encode()),
-                    ("partition", b"%d" % c.partition),
-                    ("offset", b"%d" % c.offsets[r.index]),
-                    ("at_ms", b"%d" % c.timestamps_ms[r.index]),
-                ]
-                for c, r in letters
-            ]
+            keys, values, headers = zip(*letters, strict=True)
             await self.app.bulk.send(self.app.settings.dead_letters_topic, partition, keys, values, headers)
 
     async def flush(self, partitions: Collection[int]) -> None:

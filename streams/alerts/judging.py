@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from streams.tables.score_records import NUMBERS, ScoreRecord
 
 _PLACE = {name: NUMBERS.index(name) for name in ("score", "reach", "posts", "likes", "shares", "replies", "at", "plus_minus")}
 _FOREVER_S = 0.0
+_ALWAYS = 2**53 - 1  # above every version
 _KEPT_S = 7 * 86400.0
 
 
@@ -58,7 +59,10 @@ def _judge(rule: Rule, entity: str, record: ScoreRecord, settings: Settings) -> 
         if reached < rule.value:
             return None
         more = {"measure": rule.measure, "value": rule.value, "reached": reached}
-        return _alert(rule, entity, record, numbers, f"{rule.measure}:{rule.value:g}", more, kept_s=_FOREVER_S)
+        alert = _alert(rule, entity, record, numbers, f"{rule.measure}:{rule.value:.15g}", more, kept_s=_FOREVER_S)
+        # The episode alone decides: under the same id another goal may have been told of just now, and by this very version, and
+        # nobody asks again for a goal that Redis was once asked to tell of.
+        return replace(alert, since=_ALWAYS, cooldown_s=0.0)
     change = record.change
     if change is None:
         return None

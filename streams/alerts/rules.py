@@ -4,7 +4,7 @@ jump     engaged with far more than usual, by trusted people, and moved by `poin
 drop     fell by `points` within two fast half-lives
 crosses  the score a change event tells of went over `value`, or under it
 top      entered or left the first `n` places of the board of `scope`
-goal     a number of one entity (`measure`) reached `value`; said once
+goal     a number of one entity (`measure`) reached `value`; said once, whatever `cooldown_s`
 """
 
 from __future__ import annotations

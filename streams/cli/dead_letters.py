@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from streams.cli.amounts import positive_int
-from streams.errors import ConfigurationError, DurabilityError, UsageError
+from streams.errors import UsageError
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ def register(subparsers: Any) -> None:
         "retry",
         help="send refused records again",
         description="Send refused records to their input topic again, under their actor's id where they can be read, and mark "
-        "them as retried. The dead letters stay. What has been retried before is left out, unless named by coordinate.",
+        "them as retried. The dead letters stay. What has been retried before is left out, unless named by coordinate; so is "
+        "always a record of which only the beginning was kept, because it was too long.",
     )
     retry.add_argument("coordinates", nargs="*", metavar="TOPIC[PARTITION]@OFFSET")
     retry.add_argument("--reason", metavar="TEXT", help="all with this reason")
@@ -138,12 +138,13 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
         text = None
     if args.json:
         head = {name: value.decode() for name, value in letter.headers}
-        numbers = {name: int(head[name]) for name in ("partition", "offset", "at_ms")}
+        numbers = {**{name: int(head[name]) for name in ("partition", "offset", "at_ms")}, "bytes": letter.length_bytes}
         # Base64 has the bytes in any case; the text is there for people, and null where they aren't UTF-8.
         print_json({**head, **numbers, "value_base64": base64.b64encode(letter.value).decode(), "value_text": text})
         return 0
     out = console()
-    out.print(f"{letter.coordinate}  {_time(letter.at_ms)}  {len(letter.value):,} bytes", style="bold", soft_wrap=True)
+    kept = f", of which the first {len(letter.value):,} were kept" if letter.is_cut else ""
+    out.print(f"{letter.coordinate}  {_time(letter.at_ms)}  {letter.length_bytes:,} bytes{kept}", style="bold", soft_wrap=True)
     out.print(f"reason: {printable(letter.reason)}", soft_wrap=True)
     out.print(printable(text) if text is not None else repr(letter.value)[2:-1], soft_wrap=True)
     return 0
@@ -152,86 +153,55 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
 def _retry(args: argparse.Namespace, settings: Settings) -> int:
     from streams.cli.letters import Coordinate
     from streams.cli.output import console, print_json
+    from streams.cli.retrying import send_again
 
     named = {Coordinate.parse(text) for text in args.coordinates}
     if bool(named) + (args.reason is not None) + args.all != 1:
         raise UsageError("dead-letters retry: expected coordinates, --reason TEXT or --all, and one of them only")
     retried = _retried(settings)
+    cut: set[Coordinate] = set()
 
     def is_chosen(letter: DeadLetter) -> bool:
         if named:
             return letter.coordinate in named
-        return letter.coordinate not in retried and (args.all or letter.reason == args.reason)
+        if letter.coordinate in retried or not (args.all or letter.reason == args.reason):
+            return False
+        if letter.is_cut:
+            cut.add(letter.coordinate)
+        return not letter.is_cut
 
-    if named and (missing := sorted(map(str, named - {letter.coordinate for letter in _once(settings)}))):
-        raise UsageError(f"no dead letter {', '.join(missing)} in {settings.dead_letters_topic!r}; nothing was sent")
-    result = _send_again(settings, is_chosen)
-    counts = {"retried": len(result["found"]), "under_their_actor": result["keyed"], "to_their_partition": result["unkeyed"]}
+    if named:
+        _check(named, settings)
+    result = send_again(settings, filter(is_chosen, _once(settings)))
+    counts = {
+        "retried": len(result["found"]),
+        "under_their_actor": result["keyed"],
+        "to_their_partition": result["unkeyed"],
+        "cut": len(cut),
+    }
     if args.json:
         print_json(counts)
     else:
         console().print(
             f"{counts['retried']:,} sent again: {counts['under_their_actor']:,} under their actor's id, "
-            f"{counts['to_their_partition']:,} unreadable ones to the partition they came from",
+            f"{counts['to_their_partition']:,} unreadable ones to the partition they came from"
+            + (f"; {len(cut):,} were not: only their beginning was kept" if cut else ""),
             soft_wrap=True,
         )
     return 0
 
 
-def _send_again(settings: Settings, is_chosen: Callable[[DeadLetter], bool]) -> dict[str, Any]:
-    """Send in blocks: first the records, and when Kafka has them, their marks.
-
-    A crash between the two repeats a record at the next retry, which intake's duplicate check then counts once.
-    """
-    import contextlib
-    from itertools import islice
-
-    from streams.kafka.clients import producer, reaching_kafka
-
-    result: dict[str, Any] = {"found": set(), "keyed": 0, "unkeyed": 0}
-    letters = filter(is_chosen, _once(settings))
-    with contextlib.closing(producer(settings)) as sender, reaching_kafka(settings):
-        while block := list(islice(letters, 500)):
-            _acknowledged(sender, [_original(letter, settings) for letter in block])
-            _acknowledged(sender, [_mark(letter, settings) for letter in block])
-            result["found"].update(letter.coordinate for letter in block)
-            keyed = sum(letter.actor is not None for letter in block)
-            result["keyed"] += keyed
-            result["unkeyed"] += len(block) - keyed
-    return result
-
-
-def _original(letter: DeadLetter, settings: Settings) -> dict[str, Any]:
-    topic, partition, _ = letter.coordinate
-    if topic not in settings.topic_names:
-        raise ConfigurationError(
-            f"dead letter {letter.coordinate} came from topic {topic!r}, which isn't read any more; CLOUTSTREAM_INPUT_TOPICS is "
-            f"{settings.input_topics!r}"
-        )
-    if letter.actor is not None:
-        return {"topic": topic, "key": letter.actor.encode(), "value": letter.value}
-    return {"topic": topic, "key": None, "value": letter.value, "partition": partition}
-
-
-def _mark(letter: DeadLetter, settings: Settings) -> dict[str, Any]:
-    from streams.cli.letters import RETRIED_HEADER
-
-    # The same letter once more, so that a reader that knows nothing of marks sees a coordinate it already has.
-    headers = [*letter.headers, (RETRIED_HEADER, str(int(time.time() * 1000)).encode())]
-    key = str(letter.coordinate).encode()
-    return {"topic": settings.dead_letters_topic, "key": key, "value": letter.value, "headers": headers}
-
-
-def _acknowledged(sender: Any, records: list[dict[str, Any]]) -> None:
-    from kafka.errors import KafkaError
-
-    try:
-        sends = [sender.send(**record) for record in records]
-        sender.flush()
-        for send in sends:
-            send.get()
-    except KafkaError as e:
-        raise DurabilityError(f"topic {records[0]['topic']!r} did not take {len(records)} records: {e!r}; retry again") from e
+def _check(named: set[Coordinate], settings: Settings) -> None:
+    """Raise `UsageError` unless each is a dead letter that can be sent again."""
+    found = {letter.coordinate: letter for letter in _once(settings) if letter.coordinate in named}
+    if missing := sorted(map(str, named - found.keys())):
+        raise UsageError(f"no dead letter {', '.join(missing)} in {settings.dead_letters_topic!r}; nothing was sent")
+    for letter in found.values():
+        if letter.is_cut:
+            raise UsageError(
+                f"dead letter {letter.coordinate} has the first {len(letter.value):,} of {letter.length_bytes:,} bytes; only a "
+                "record that was kept whole can be sent again; nothing was sent"
+            )
 
 
 def _time(at_ms: int) -> str:

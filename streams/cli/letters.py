@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from streams.control.campaigns import MOST_ID_CHARS
 from streams.errors import UsageError
+from streams.events.letters import LENGTH_HEADER
 from streams.settings import Settings
 
 RETRIED_HEADER = "retried_at_ms"
@@ -41,13 +43,22 @@ class Coordinate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One refused record. `at_ms` is the time of the refused record, epoch ms; a null value is kept as empty bytes."""
+    """One refused record. `at_ms` is the time of the refused record, epoch ms; a null value is kept as empty bytes.
+
+    `length_bytes` is how long the record was: of one that was too long, `value` is only the beginning.
+    """
 
     coordinate: Coordinate
     reason: str
     at_ms: int
     value: bytes
+    length_bytes: int
     is_retry_mark: bool
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the bytes aren't all of the record."""
+        return self.length_bytes > len(self.value)
 
     @property
     def actor(self) -> str | None:
@@ -57,13 +68,16 @@ class DeadLetter:
         except orjson.JSONDecodeError:
             return None
         actor = event.get("actor") if isinstance(event, dict) else None
-        return actor if isinstance(actor, str) and actor else None
+        # What no account can have would be as long a key as value: together they may be more than the topic takes.
+        return actor if isinstance(actor, str) and 0 < len(actor) <= MOST_ID_CHARS else None
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
         """The headers it lies in Kafka with."""
         topic, partition, offset = self.coordinate
         values = {"reason": self.reason, "topic": topic, "partition": partition, "offset": offset, "at_ms": self.at_ms}
+        if self.is_cut:
+            values[LENGTH_HEADER] = self.length_bytes
         return [(name, str(value).encode()) for name, value in values.items()]
 
 
@@ -73,10 +87,11 @@ def parse_record(record: Any) -> DeadLetter | None:
     try:
         coordinate = Coordinate(headers["topic"].decode(), int(headers["partition"]), int(headers["offset"]))
         at_ms = int(headers["at_ms"])
+        length_bytes = int(headers.get(LENGTH_HEADER, len(record.value or b"")))
         reason = headers["reason"].decode()
     except (KeyError, ValueError):  # UnicodeDecodeError is one
         return None
-    return DeadLetter(coordinate, reason, at_ms, record.value or b"", RETRIED_HEADER in headers)
+    return DeadLetter(coordinate, reason, at_ms, record.value or b"", length_bytes, RETRIED_HEADER in headers)
 
 
 def read_letters(settings: Settings) -> Iterator[DeadLetter]:

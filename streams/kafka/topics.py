@@ -73,7 +73,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     events = {**_KEPT_A_WEEK, "message.timestamp.type": "LogAppendTime"}
     # One record holds the engagements of an intake batch for a partition; those of a big batch pass the default of 1 MB.
     engagements = {**_KEPT_A_WEEK, "max.message.bytes": str(8 << 20)}
-    # A month, since a person has to look at them; 2 MB, so that a record of 1 MB fits with its reason and coordinates.
+    # A month, since a person has to look at them; 2 MB is more than any letter has (`streams.events.letters`).
     dead_letters = {"cleanup.policy": "delete", "retention.ms": str(30 * 24 * _HOUR_MS), "max.message.bytes": str(2 << 20)}
     # A worker that lost a partition may still write rows for it. Its successor finds them in the gap between its own
     # offsets and rewrites them, provided that compaction hasn't yet removed the newer rows: hence an hour of grace.

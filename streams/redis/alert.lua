@@ -1,7 +1,7 @@
 -- Writes alerts that were not written before. Each is skipped where its rule and entity have one of a later version than what it
 -- tells of can have begun after, of the same episode, or one less than its cool-down ago (event time); so who reads the scores
 -- again, or makes them anew after a crash, alerts nobody twice.
--- ARGV: prefix, longest feed, alerts (msgpack).
+-- ARGV: prefix, longest feed, alerts (msgpack), a fingerprint of all whom the writer knows to be forgotten (empty for nobody).
 -- An alert is {rule:entity, version, version since which, episode, at, cool-down s, how long to remember it s or 0, event}.
 -- Returns how many were written.
 local prefix, written = ARGV[1], 0
@@ -18,5 +18,10 @@ for _, a in ipairs(cmsgpack.unpack(ARGV[3])) do
     redis.call("PUBLISH", prefix .. "alerts", a[8])
     written = written + 1
   end
+end
+-- As in publish.lua: alerts count as without people forgotten only while whoever writes them knows them.
+local without = redis.call("HGET", prefix .. "forgotten", "alerts")
+if written > 0 and without and string.match(without, "^%S+") ~= ARGV[4] then
+  redis.call("HDEL", prefix .. "forgotten", "alerts")
 end
 return written

@@ -1,4 +1,4 @@
--- Notes that partitions are without people forgotten, where nobody who didn't know them wrote since that was begun.
+-- Notes that partitions, or "alerts", are without people forgotten, where nobody who didn't know them wrote since that was begun.
 -- ARGV: prefix, what was noted at the beginning, what is to be noted, partitions.
 local key = ARGV[1] .. "forgotten"
 for i = 4, #ARGV do

@@ -43,8 +43,12 @@ class Feed:
         self._top = self.client.register_script(script("top"))
         self.eraser = Eraser(settings, self.client)
 
-    async def write(self, alerts: Sequence[Alert]) -> int:
+    async def write(self, alerts: Sequence[Alert], forgotten: str) -> int:
         """Write those that were not written before; return how many these were.
+
+        Args:
+            alerts: they name nobody forgotten.
+            forgotten: fingerprint of all who were known to be forgotten when that was seen to.
 
         Raises:
             redis.RedisError: Redis is away or refuses writes; write again later.
@@ -55,14 +59,18 @@ class Feed:
                 [f"{a.rule}:{a.entity}", a.version, a.since, a.episode, a.at, a.cooldown_s, a.kept_s, a.body.decode()]
                 for a in alerts[first : first + ALERTS_PER_CALL]
             ]
-            written += int(await self._alert(args=[s.redis_prefix, s.alerts_maxlen, pack(items)]))
+            written += int(await self._alert(args=[s.redis_prefix, s.alerts_maxlen, pack(items), forgotten]))
         return written
 
-    async def take_top(self, rule: str, before: bytes, now: bytes, events: Sequence[bytes]) -> bool:
-        """Replace what a board was taken for and write what is said of it; return False when somebody else was quicker."""
+    async def take_top(self, rule: str, before: bytes, now: bytes, events: Sequence[bytes], forgotten: str) -> bool:
+        """Replace what a board was taken for and write what is said of it; return False when somebody else was quicker.
+
+        `forgotten` is as in `write`.
+        """
         s = self._settings
         said = msgspec.msgpack.encode([event.decode() for event in events])
-        return bool(await self._top(args=[s.redis_prefix, rule, before.decode(), now.decode(), s.alerts_maxlen, said]))
+        head = (s.redis_prefix, rule, before.decode(), now.decode())
+        return bool(await self._top(args=[*head, s.alerts_maxlen, said, forgotten]))
 
     async def taken_top(self, rule: str) -> bytes:
         """Return what a board was taken for last, empty at first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import compress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -20,6 +20,8 @@ from streams.settings import Settings
 from streams.tables.forgotten import Forgotten
 
 _PAGE = 500  # entries read at a time
+ALERTS = "alerts"  # what there is of alerts, beside the partitions
+Part = TypeVar("Part", int, str)
 
 
 class Eraser:
@@ -34,28 +36,28 @@ class Eraser:
         self._prefix, self._partitions, self._client = settings.redis_prefix, settings.partitions, client
         self._note = client.register_script(script("erased"))
 
-    async def due(self, partitions: Sequence[int], forgotten: Forgotten) -> list[int]:
-        """Return of which partitions Redis may hold something of them.
+    async def due(self, parts: Sequence[Part], forgotten: Forgotten) -> list[Part]:
+        """Return of which partitions, or whether of `ALERTS`, Redis may hold something of them.
 
         Nobody has taken it out of these, or somebody who didn't know of them all has written since.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
         """
-        if not (partitions and forgotten):
+        if not (parts and forgotten):
             return []
-        noted = await self._client.hmget(f"{self._prefix}forgotten", *map(str, partitions))
-        return [p for p, of in zip(partitions, noted, strict=True) if of != forgotten.fingerprint.encode()]
+        noted = await self._client.hmget(f"{self._prefix}forgotten", *map(str, parts))
+        return [part for part, of in zip(parts, noted, strict=True) if of != forgotten.fingerprint.encode()]
 
-    async def begin(self, partitions: Sequence[int], forgotten: Forgotten) -> str:
-        """Note that they are about to be taken out of partitions; return what `end` is to be told."""
+    async def begin(self, parts: Sequence[Part], forgotten: Forgotten) -> str:
+        """Note that they are about to be taken out of parts; return what `end` is to be told."""
         begun = f"{forgotten.fingerprint} {uuid.uuid4().hex}"
-        await self._client.hset(f"{self._prefix}forgotten", mapping={str(p): begun for p in partitions})
+        await self._client.hset(f"{self._prefix}forgotten", mapping={str(part): begun for part in parts})
         return begun
 
-    async def end(self, partitions: Sequence[int], forgotten: Forgotten, begun: str) -> None:
-        """Note that partitions are without them, as far as nobody who didn't know of them wrote since `begin`."""
-        await self._note(args=[self._prefix, begun, forgotten.fingerprint, *partitions])
+    async def end(self, parts: Sequence[Part], forgotten: Forgotten, begun: str) -> None:
+        """Note that parts are without them, as far as nobody who didn't know of them wrote since `begin`."""
+        await self._note(args=[self._prefix, begun, forgotten.fingerprint, *parts])
 
     async def erase_changes(self, partitions: Collection[int], forgotten: Forgotten) -> None:
         """Take them out of the change feeds of partitions, and out of why the scores of their entities moved.
@@ -69,27 +71,23 @@ class Eraser:
 
     async def scores(self, forgotten: Forgotten) -> list[str]:
         """Return the entities of them that have a score; looks at all keys."""
-        return [name.decode() async for _, name in self._named("score:", forgotten)]
+        prefix = f"{self._prefix}score:"
+        begin = len(prefix.encode())
+        return [key[begin:].decode() async for key in self._keys(prefix) if forgotten.has(key[begin:])]
 
     async def erase_alerts(self, forgotten: Forgotten) -> None:
         """Take them out of the alert feed, what webhooks didn't take, what is remembered of alerts, and the hidden accounts."""
         for stream in ("alerts", "alerts:undelivered"):
             await self._erase(self._prefix + stream, forgotten)
-        async for key, _ in self._named("alerts:held:", forgotten):
-            await self._client.delete(key)
-
+        held = f"{self._prefix}alerts:held:"
+        async for key in self._keys(held):
+            # No id of a rule has a colon; it may end in anything else, also as an entity's name begins.
+            if forgotten.has(key.removeprefix(held.encode()).partition(b":")[2]):
+                await self._client.delete(key)
         hidden = f"{self._prefix}hidden"
         for account in await self._client.smembers(hidden):
             if forgotten.has_account(account.decode()):
                 await self._client.srem(hidden, account)
-
-    async def _named(self, kind: str, forgotten: Forgotten) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Yield the keys of a kind whose name ends in an entity of them, and that; before it there may be a rule's id."""
-        prefix = self._prefix + kind
-        async for key in self._keys(prefix):
-            _, account, rest = key.removeprefix(prefix.encode()).partition(b"account:")
-            if account and forgotten.has(account + rest):
-                yield key, account + rest
 
     async def _erase_reasons(self, partitions: Collection[int], forgotten: Forgotten) -> None:
         """Look through the reasons of all entities of partitions: nobody knows in which of them somebody is named."""

@@ -74,13 +74,16 @@ class Forgotten:
         dropped: NDArray[np.bool_] = broker_ms >= np.minimum(since_ms[accounts.actor], since_ms[accounts.author])
         return dropped
 
-    def is_named_in(self, value: Any) -> bool:
-        """Return whether any text in parsed JSON is the id of a forgotten account, or the name of its entity."""
-        if isinstance(value, str):
-            return self.has_account(value) or self.has(value.encode(errors="replace"))
-        if isinstance(value, dict):
-            return any(map(self.is_named_in, value)) or any(map(self.is_named_in, value.values()))
-        return isinstance(value, list) and any(map(self.is_named_in, value))
+    def is_named_in(self, told: Mapping[str, Any]) -> bool:
+        """Return whether a change, a statement of why a score moved or an alert is of a forgotten account, or names one.
+
+        Looked at is where accounts are named and nothing else: somebody may be called `like`, as a kind of cause is.
+        """
+        entity = str(told.get("entity", ""))
+        actors = [cause["actor"] for cause in told.get("causes", ()) if "actor" in cause]
+        # On a board of topics or campaigns these are no accounts.
+        others = [*told.get("displaced", ()), *told.get("displaced_by", ())] if entity.startswith("account:") else []
+        return self.has(entity.encode(errors="replace")) or any(map(self.has_account, actors + others))
 
     def named_out(self, record: ScoreRecord) -> ScoreRecord:
         """Return a score record in whose change somebody forgotten counts among the others."""

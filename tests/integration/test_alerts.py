@@ -191,7 +191,23 @@ async def test_a_surge_that_is_made_anew_after_a_crash_is_not_alerted_again(sett
         # Alerted of with version 50; then folded again from version 40 on, in other steps, and later there is another one.
         for ver, began, written in ((50, 41, 1), (50, 41, 0), (60, 41, 0), (60, 46, 0), (90, 80, 1), (95, 80, 0)):
             (alert,) = judge([rule], jumped(ver, began), settings)
-            assert await feed.write([alert]) == written
+            assert await feed.write([alert], "") == written
+    finally:
+        await feed.close()
+
+
+async def test_a_goal_that_takes_the_place_of_one_just_told_of_is_told_of_at_once(settings: Settings) -> None:
+    feed = Feed(settings)
+    try:
+        # Goal and likes by version. Versions come again when a worker reads scores anew; then the new goal is judged by them.
+        for value, ver, likes, written in (
+            (1_234_567, 50, 1_234_568, 1), (1_234_567, 51, 1_234_569, 0),
+            (1_234_569, 51, 1_234_569, 1), (1_234_569, 52, 1_234_570, 0), (1_234_568, 50, 1_234_568, 1),
+        ):  # fmt: skip
+            rule = checked(Rule(id="g", kind="goal", entity="account:ann", measure="likes", value=value))
+            numbers = ",".join(str({"ver": ver, "likes": likes}.get(name, 1.0)) for name in NUMBERS)
+            (alert,) = judge([rule], ScoreRecord('"account:ann"', numbers, None), settings)
+            assert await feed.write([alert], "") == written
     finally:
         await feed.close()
 

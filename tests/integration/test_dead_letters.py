@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from harness import deployment
+from load import Record, like
 
 from streams.cli import main
+from streams.events.letters import KEPT_BYTES
 from streams.kafka.clients import producer
 from streams.kafka.reading import read_topic
 from streams.kafka.topics import create_topics
@@ -106,7 +110,7 @@ def test_retry_sends_the_bytes_again_once_under_the_actor_where_it_can_be_read(s
         settings,
         [(0, 5, "kind", event), (0, 5, "kind", event), (3, 6, "not JSON", b"\xff\n"), (2, 8, "no actor", b'{"actor": 7}')],
     )
-    assert run("retry", "--all") == {"retried": 3, "under_their_actor": 1, "to_their_partition": 2}
+    assert run("retry", "--all") == {"retried": 3, "under_their_actor": 1, "to_their_partition": 2, "cut": 0}
     sent = {record.value: record for record in read_topic(settings, topic)}
     assert len(sent) == 3
     assert sent[event].key == "user@host ✓".encode()
@@ -124,6 +128,44 @@ def test_what_was_retried_stays_is_marked_and_isnt_sent_twice_unless_named(setti
     assert run("retry", f"{topic}[1]@6")["retried"] == 1
     assert sorted(record.value or b"" for record in read_topic(settings, topic)) == [b"1", b"2", b"2", b"3"]
     assert run("show", f"{topic}[1]@6")["reason"] == "a"
+
+
+def test_an_actor_that_no_account_can_have_is_no_key(settings: Settings, topic: str, run: Run) -> None:
+    event = json.dumps({"actor": "a" * 300_000}).encode()
+    put(settings, [(2, 5, "actor", event)])
+    assert run("retry", "--all")["to_their_partition"] == 1
+    (sent,) = read_topic(settings, topic)
+    assert (sent.key, sent.partition, sent.value) == (None, 2, event)
+
+
+def test_of_a_record_that_is_longer_than_letters_are_the_beginning_is_kept_and_its_neighbours_count(
+    settings: Settings, run: Run, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    topic, length = settings.topic_names[0], 3_000_000
+    good = [like(n, "bob", "ann", time.time()) for n in range(2)]
+    huge = (b'{"actor":"bob","x":"' + b"y" * length)[:length]
+    with deployment(settings, workers=1) as running:
+        # One batch, which is small as it comes: that is all its broker looks at.
+        sender = producer(settings, compression_type="gzip", linger_ms=5_000, batch_size=4 << 20)
+        for record in (good[0], Record(b"bob", huge), good[1]):
+            sender.send(topic, key=record.key, value=record.value, partition=1)
+        sender.flush()
+        sender.close()
+        running.settle()
+        assert {name: running.stats()[name] for name in ("applied", "refused")} == {"applied": 2, "refused": 1}
+        running.assert_equal()
+    (letter,) = read_topic(settings, settings.dead_letters_topic)
+    assert letter.value == huge[:KEPT_BYTES]
+
+    coordinate = f"{topic}[1]@1"
+    shown = run("show", coordinate)
+    assert (shown["bytes"], base64.b64decode(shown["value_base64"])) == (length, huge[:KEPT_BYTES])
+    assert main(["dead-letters", "show", coordinate]) == 0
+    assert b"3,000,000 bytes, of which the first 1,000,000 were kept" in capfdbinary.readouterr().out.splitlines()[0]
+    assert run("retry", "--all") == {"retried": 0, "under_their_actor": 0, "to_their_partition": 0, "cut": 1}
+    assert main(["dead-letters", "retry", coordinate]) == 2
+    assert f"{coordinate} has the first 1,000,000 of 3,000,000 bytes" in capfdbinary.readouterr().err.decode()
+    assert len(list(read_topic(settings, topic))) == 3
 
 
 def test_records_that_arent_dead_letters_are_passed_over(settings: Settings, topic: str, run: Run) -> None:

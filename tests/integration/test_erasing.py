@@ -1,13 +1,23 @@
-"""What Redis says of whether a partition is without people forgotten, on a real server: who writes unknowingly takes it back."""
+"""What a real Redis says of whether partitions and alerts are without people forgotten: who writes unknowingly takes it back."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import redis
+from xxhash import xxh3_128_hexdigest
 
-from streams.control.forgetting import Forgetting
+from agents.alerter import Alerter
+from agents.control import Control
+from streams.alerts.judging import Alert
+from streams.control.forgetting import Forgetting, encode, id_of
+from streams.control.state import ControlRecord, Fetched
+from streams.redis.feed import Feed
+from streams.redis.forgetting import ALERTS
 from streams.redis.writer import Writer
 from streams.settings import Settings
 from streams.tables.forgotten import Forgotten
@@ -60,6 +70,67 @@ async def test_who_writes_without_knowing_them_makes_it_due_again(writer: Writer
 async def test_who_writes_while_they_are_taken_out_does_too(writer: Writer, knows: str, due: list[int]) -> None:
     await erased(writer, [0, 1], ONE, meanwhile=knows)
     assert await writer.eraser.due([0, 1], ONE) == due
+
+
+@pytest.fixture
+async def feed(settings: Settings) -> AsyncIterator[Feed]:
+    feed = Feed(settings)
+    yield feed
+    await feed.close()
+
+
+@pytest.mark.parametrize(("knows", "due"), [(ONE.fingerprint, []), (NOBODY, [ALERTS]), (TWO.fingerprint, [ALERTS])])
+async def test_who_writes_an_alert_without_knowing_them_makes_alerts_due_again(feed: Feed, knows: str, due: list[str]) -> None:
+    alert = Alert("1", "r", "account:cem", 1.7e9, 5, 4, "5", 0.0, 60.0, b"{}")
+    begun = await feed.eraser.begin([ALERTS], ONE)
+    await feed.eraser.end([ALERTS], ONE, begun)
+    assert await feed.eraser.due([ALERTS], ONE) == []
+    # The second time it is there already, and nothing is written.
+    assert [await feed.write([alert], knows), await feed.write([alert], NOBODY)] == [1, 0]
+    assert await feed.eraser.due([ALERTS], ONE) == due
+
+
+@pytest.mark.parametrize(("knows", "due"), [(ONE.fingerprint, []), (NOBODY, [ALERTS]), (TWO.fingerprint, [ALERTS])])
+async def test_who_takes_first_places_without_knowing_them_does_too(feed: Feed, knows: str, due: list[str]) -> None:
+    begun = await feed.eraser.begin([ALERTS], ONE)
+    await feed.eraser.end([ALERTS], ONE, begun)
+    assert await feed.take_top("r", b"", b"{}", [], knows)
+    assert not await feed.take_top("r", b"", b"{}", [], NOBODY)
+    assert await feed.eraser.due([ALERTS], ONE) == due
+
+
+async def test_an_alert_that_a_worker_wrote_unknowingly_and_did_not_live_to_take_out_is_taken_out_by_another(feed: Feed) -> None:
+    control = Control()
+    told = ControlRecord(0, 1, b"forget:" + id_of("ann").encode(), encode(Forgetting()))
+    control.state.apply(Fetched([told], 1.7e9))
+    app: Any = SimpleNamespace(control=control)
+    alerter = Alerter(app)
+    client: Any = feed.client
+    stream = feed.eraser._prefix + "alerts"
+    await alerter._erase(feed, looks=True)
+    body = b'{"entity":"account:ann","causes":[]}'
+    await feed.write([Alert("1", "r", "account:ann", 1.7e9, 5, 4, "5", 0.0, 60.0, body)], NOBODY)
+    await alerter._erase(feed, looks=False)
+    assert await client.xlen(stream) == 1
+    await alerter._erase(feed, looks=True)
+    assert await client.xlen(stream) == 0
+    assert not await client.exists(stream + ":held:r:account:ann")
+
+
+async def test_what_is_remembered_of_their_alerts_goes_whatever_the_rule_is_called(writer: Writer, settings: Settings) -> None:
+    ann = Forgotten({xxh3_128_hexdigest(b"account:ann"): Forgetting(0)})
+    rules = ("r", "vip-account", "account")
+    keys = {
+        f"{settings.redis_prefix}alerts:held:{rule}:{entity}"
+        for rule in rules
+        for entity in ("account:ann", "account:ann@topic:ai", "account:bob", "topic:account:ann")
+    }
+    with redis.Redis.from_url(settings.redis) as client:
+        for key in keys:
+            client.hset(key, "ver", "1")
+        await writer.eraser.erase_alerts(ann)
+        left = {key.decode() for key in client.scan_iter(match=f"{settings.redis_prefix}alerts:held:*")}
+    assert left == {key for key in keys if key.endswith((":account:bob", ":topic:account:ann"))}
 
 
 async def test_of_two_who_take_them_out_at_once_the_first_to_end_is_not_taken_at_its_word(writer: Writer) -> None:

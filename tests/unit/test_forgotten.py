@@ -101,6 +101,14 @@ def test_events_by_or_of_somebody_forgotten_do_not_count_from_then_on() -> None:
     assert dropped == [True, True, False, True, False, False, False]
 
 
+def test_whoever_is_called_as_something_else_is_does_not_take_that_along() -> None:
+    who = forgotten("like", "jump", "entity", "r1", "ai")
+    causes = [{"kind": "like", "actor": "bob", "points": 1.0}]
+    assert not who.is_named_in({"id": "x", "rule": "r1", "kind": "jump", "entity": "account:ann@topic:ai", "causes": causes})
+    assert not who.is_named_in({"kind": "top", "entity": "topic:tea", "displaced": ["ai"], "causes": []})
+    assert who.is_named_in({"entity": "account:ann", "causes": [*causes, {"kind": "like", "actor": "like", "points": 1.0}]})
+
+
 def test_a_whole_batch_may_be_of_somebody_forgotten() -> None:
     found = taken(like(ODD, "bob"), like("bob", ODD), forgotten=forgotten(ODD, since_ms=AT_MS))
     assert (found.engagements, found.outcomes["forgotten"], found.outcomes["applied"]) == ([], 2, 0)
@@ -112,9 +120,10 @@ def test_names_are_known_in_every_form() -> None:
     assert [who.has(n.encode()) for n in (name, f"{name}@topic:x", "account:rita", f"topic:{ODD}", "topic:x")] == [
         True, True, False, False, False,
     ]  # fmt: skip
-    assert who.is_named_in({"entity": "account:bob", "causes": [{"actor": ODD, "points": 1.0}]})
-    assert who.is_named_in({"displaced": [ODD]})
-    assert who.is_named_in({name: 1})
+    assert who.is_named_in({"causes": [{"actor": ODD, "points": 1.0}]})
+    assert who.is_named_in({"entity": "account:bob", "causes": [], "displaced": [ODD]})
+    assert who.is_named_in({"entity": "account:bob@topic:x", "causes": [], "displaced_by": ["ann", ODD]})
+    assert who.is_named_in({"entity": f"{name}@topic:x", "causes": []})
     assert not who.is_named_in({"entity": "account:bob", "causes": [{"actor": "rita", "points": None}], "n": 3})
     assert who.fingerprint == forgotten(ODD, since_ms=7).fingerprint != forgotten(ODD, "bob").fingerprint
     assert (NOBODY.fingerprint, bool(NOBODY)) == ("", False)
@@ -264,4 +273,4 @@ def test_a_board_forgets_a_member_without_a_word() -> None:
     after = looked(rule, known, [Place("bob", 4.0), Place("cem", 3.0)], 2.0)
     assert after is not None
     assert list(after.alerts) == ["account:cem"]
-    assert not forgotten(ODD).is_named_in(after.alerts)
+    assert not any(map(forgotten(ODD).is_named_in, after.alerts.values()))
