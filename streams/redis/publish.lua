@@ -3,7 +3,7 @@
 -- the reach that brings an account onto a topic's board, the reach below which it leaves, statements kept of why a score moved,
 -- a fingerprint of all whom the writer knows to be forgotten (empty for nobody).
 -- An entity is {name, version, scope, member, standing or "", trending or "", {values of the hash}, change id, change, point,
--- statement};
+-- statement, version of the change}, of which the last five may be missing: the change may be older than the version;
 -- {name, -1, scope, member} is an entity that expired.
 -- Returns "live" when boards were written in place, "build" when beside them, "rebuild" when nothing was written because
 -- the keyspace is incomplete and no rebuild with that token is under way.
@@ -61,6 +61,13 @@ local function has_evidence(scope, member, reach)
   return reach >= leave and (not live or redis.call("ZSCORE", boards .. scope .. ":standing", member) ~= false)
 end
 
+-- Writes the values of a hash, and more fields of it.
+local function write(hash, v, ...)
+  redis.call("HSET", hash, "score", v[1], "reach", v[2], "network", v[3], "amplification", v[4], "reach_pts", v[5],
+    "network_pts", v[6], "amplification_pts", v[7], "momentum", v[8], "plus_minus", v[9], "posts", v[10], "likes", v[11],
+    "shares", v[12], "replies", v[13], "at", v[14], "ver", v[15], ...)
+end
+
 for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
   local hash, version = prefix .. "score:" .. e[1], e[2]
   if version < 0 then
@@ -68,29 +75,47 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
     redis.call("ZREM", boards .. e[3] .. ":standing", e[4])
     redis.call("ZREM", boards .. e[3] .. ":trending", e[4])
   else
-    local held = tonumber(redis.call("HGET", hash, "ver") or -1)
-    -- An equal version too: the boards may lack it. A rebuild lays them out anew, and whoever does it may be behind the hash, as
-    -- the owner of a partition is behind one that lost it and went on.
-    if version >= held then
-      local v = e[7]
-      redis.call("HSET", hash, "score", v[1], "reach", v[2], "network", v[3], "amplification", v[4], "reach_pts", v[5],
-        "network_pts", v[6], "amplification_pts", v[7], "momentum", v[8], "plus_minus", v[9], "posts", v[10], "likes", v[11],
-        "shares", v[12], "replies", v[13], "at", v[14], "ver", v[15])
+    -- Up to which version changes were told. A fill tells none, and may write a row whose change is yet to be decided, or waits: so
+    -- that isn't the version held. Only where it is behind is it noted, beside the version that it is behind: where another one
+    -- is held, a release that notes nothing wrote since, and told up to that.
+    local found = redis.call("HMGET", hash, "ver", "t")
+    local ver, noted = found[1] or "-1", found[2] or ""
+    local told, beside = string.match(noted, "^(%S+) (%S+)$")
+    if beside ~= ver then
+      told = ver
+    end
+    -- An equal version is written, too: the boards may lack it. A rebuild lays them out anew, and whoever does it may be behind the
+    -- hash, as the owner of a partition is behind one that lost it and went on.
+    local v, held, is_news = e[7], tonumber(ver), e[9] and tonumber(e[12]) > tonumber(told)
+    local is_written = version >= held
+    ver, told = is_written and v[15] or ver, is_news and e[12] or told
+    local note = told ~= ver and told .. " " .. ver or ""
+    if is_written then
+      if note == "" then
+        write(hash, v)
+      else
+        write(hash, v, "t", note)
+      end
       local is_listed = has_evidence(e[3], e[4], tonumber(v[2]))
       place(e[3] .. ":standing", is_listed and e[5] or "", e[4])
       place(e[3] .. ":trending", is_listed and e[6] or "", e[4])
       if e[3] == "campaigns" and version > held then
         note_minute(prefix .. "minutes:" .. e[1], v)
       end
-      if e[9] and version > held then
-        -- The id is the offset, so a replay can't add a change twice; an id that isn't newer is refused by the stream.
-        local added = redis.pcall("XADD", prefix .. "changes:" .. partition, "MAXLEN", "~", ARGV[4], e[8], "json", e[9])
-        if type(added) == "string" and live then
-          redis.call("PUBLISH", prefix .. "changes", e[9])
-        end
-        keep(prefix .. "history:" .. e[1], e[10], history)
-        keep(prefix .. "why:" .. e[1], e[11], statements)
+    elseif note ~= noted and note ~= "" then
+      redis.call("HSET", hash, "t", note)
+    end
+    if note == "" and noted ~= "" then
+      redis.call("HDEL", hash, "t")
+    end
+    if is_news then
+      -- The id is the offset, so a replay can't add a change twice; an id that isn't newer is refused by the stream.
+      local added = redis.pcall("XADD", prefix .. "changes:" .. partition, "MAXLEN", "~", ARGV[4], e[8], "json", e[9])
+      if type(added) == "string" then
+        redis.call("PUBLISH", prefix .. "changes", e[9])
       end
+      keep(prefix .. "history:" .. e[1], e[10], history)
+      keep(prefix .. "why:" .. e[1], e[11], statements)
     end
   end
 end

@@ -42,15 +42,16 @@ def entry(record: ScoreRecord, offset: int, published_at_s: float) -> list[Any]:
     boards = ["" if key == "null" else key for key in (fields[_STANDING], fields[_TRENDING])]
     item = [name, int(ver), *_place(name), *boards, fields[_HASH]]
     if change is not None:
+        told = record.span[1]
         event = (
             f'{{"entity":{name_json},"before":{change.before},"after":{change.after},"causes":{change.causes},'
             f'"moved":{change.moved},"surge":[{change.surge}],'
             f'"reach_pts":{fields[_REACH_PTS]},"network_pts":{fields[_NETWORK_PTS]},'
             f'"amplification_pts":{fields[_AMPLIFICATION_PTS]},"at":{at},"published_at":{published_at_s:.4f},'
-            f'"ver":{ver},"plus_minus":{fields[_PLUS_MINUS]}}}'
+            f'"ver":{told},"plus_minus":{fields[_PLUS_MINUS]}}}'
         )
-        why = f'{{"at":{at},"ver":{ver},"before":{change.before},"after":{change.after},"causes":{change.causes}}}'
-        item += [f"{offset + 1}-0", event, f"[{at},{fields[_SCORE]}]", why]
+        why = f'{{"at":{at},"ver":{told},"before":{change.before},"after":{change.after},"causes":{change.causes}}}'
+        item += [f"{offset + 1}-0", event, f"[{at},{fields[_SCORE]}]", why, str(told)]
     return item
 
 

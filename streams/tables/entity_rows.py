@@ -159,7 +159,7 @@ class EntityRows(KeyedRows):
         for row in rows.tolist():
             self.open.pop(row, None)
             self.end_surge(row)
-        self.past[rows], self.told_as[rows] = np.zeros(1, dtype=PAST), 0
+        self.past[rows], self.told_as[rows], self.folded_since[rows] = np.zeros(1, dtype=PAST), 0, False
         super().remove(rows)
 
     def refresh_reach(self, rows: Rows) -> None:

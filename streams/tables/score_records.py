@@ -36,6 +36,7 @@ class Change(NamedTuple):
     """What a change event says beyond the score it led to, as JSON text; `causes` are `streams.tables.reasons`.
 
     `moved` is by how much the score moved within two fast half-lives, points. `surge` tells of one that is under way, or nothing.
+    `span` has the versions of the first and the last change that are told as this one, where it isn't its record's alone.
     """
 
     before: str
@@ -43,6 +44,7 @@ class Change(NamedTuple):
     causes: str
     moved: str = "0.0"
     surge: str = ""
+    span: tuple[int, int] | None = None
 
 
 class ScoreRecord(NamedTuple):
@@ -60,11 +62,16 @@ class ScoreRecord(NamedTuple):
         """The engagements offset last folded into the entity."""
         return int(self.numbers.rsplit(",", _AFTER_VERSION)[1])
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """The versions of the first and the last change that the record tells of, if it tells of any."""
+        return (self.change and self.change.span) or (self.version, self.version)
+
     def encode(self) -> bytes:
         """Return the record's value."""
         value = _TEMPLATE % (self.name, *self.numbers.split(","))
         if self.change is not None:
-            value = value[:-1] + _CHANGE % self.change
+            value = value[:-1] + _CHANGE % self.change[:-1]
         return value.encode()
 
 
@@ -107,14 +114,22 @@ def decode(value: bytes) -> ScoreRecord:
 
 
 def merged(older: ScoreRecord, newer: ScoreRecord) -> ScoreRecord:
-    """Return the newer record of an entity, telling of the change since before the older one where that one told of a change.
+    """Return the newer record of an entity, telling of the changes of both as one.
 
+    A change goes on by its own versions: it may have been told already, or come once more, also after those that followed it.
     Of one version they tell the same change, and the later one may not know the reasons any more.
     """
     if older.change is None:
         return newer
-    if newer.change is None or newer.version == older.version:
-        return newer._replace(change=older.change)
-    first, second = older.change, newer.change
-    causes = combined(first.causes, second.causes, float(second.after) - float(first.before))
-    return newer._replace(change=second._replace(before=first.before, causes=causes, surge=second.surge or first.surge))
+    first, last = older.span
+    if newer.change is None:
+        return newer._replace(change=older.change._replace(span=(first, last)))
+    begins, ends = newer.span
+    if first <= begins and ends <= last:
+        return newer._replace(change=older.change._replace(span=(first, last)))
+    if begins <= first and last <= ends:
+        return newer
+    one, other = (older.change, newer.change) if first < begins else (newer.change, older.change)
+    causes = combined(one.causes, other.causes, float(other.after) - float(one.before))
+    span = min(first, begins), max(last, ends)
+    return newer._replace(change=other._replace(before=one.before, causes=causes, surge=other.surge or one.surge, span=span))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections import defaultdict
 from dataclasses import replace
 from itertools import count, islice
 
 from harness import Deployment, deployment
 from load import Load, like, lively, send
-from looking import watching_boards
+from looking import Follower, twice_or_back, version_of, watching_boards
 
 from streams.embedded import EmbeddedRedis
 from streams.settings import Settings
@@ -87,3 +89,31 @@ def test_invariant_3_redis_equals_the_table_after_a_wipe_and_never_shows_a_half_
         load.finish()
         running.settle()
         assert running.assert_equal().events == accounts + load.sent
+
+
+def test_no_change_is_left_out_or_told_twice_while_redis_is_filled_under_load(settings: Settings) -> None:
+    with deployment(settings, workers=2) as running:
+        load, follower = _begun(running, 3), Follower(settings)
+        for _ in range(4):
+            running.client.delete(f"{settings.redis_prefix}epoch")  # as `rebuild` does
+            running.wait_for(running.reader.is_complete, "complete keyspace after `rebuild`")
+        load.finish()
+        running.settle()
+        follower.catch_up(running)
+        follower.close()
+        assert running.assert_equal().events == load.sent
+        entries = [running.client.xrange(f"{settings.redis_prefix}changes:{p}") for p in range(settings.partitions)]
+    told = [json.loads(fields[b"json"]) for of_partition in entries for _, fields in of_partition]
+    chains = defaultdict(list)
+    for change in told:
+        chains[change["entity"]].append((change["before"], change["after"]))
+    assert len(told) > LEAST / 50
+    for entity, chain in chains.items():
+        befores, afters = zip(*chain, strict=True)
+        assert befores == (1.0, *afters[:-1]), (entity, chain)
+    # Whoever subscribed meanwhile heard of each, too.
+    assert not twice_or_back(follower.told)
+    heard = set(follower.told)
+    first = dict(reversed(follower.told))
+    versions = {version_of(fields[b"json"]) for of_partition in entries for _, fields in of_partition}
+    assert {(entity, ver) for entity, ver in versions if ver >= first.get(entity, 1 << 62)} == heard

@@ -24,8 +24,9 @@ schedule again, step by step, and tells what happened.
     mutations  bugs that must be found
 
 It can fail: `mutations` has bugs that it must find, each a few words of the workers' code changed. A Redis that was wiped
-remembers no versions, so after a wipe a change may be told once more by another worker: one that lost its partition, or takes one
-over. That is not held against it.
+remembers no versions, so after a wipe a change may be told once more by who reads of it again: a worker that lost its partition,
+or takes one over. That is not held against it; nor that nobody tells of a change that compaction took from the scores topic
+before it was read.
 
 Not simulated: Faust itself, aiokafka, and the transport between them and the agents; `consumer` and `group` behave as these were
 found to (ranges dropped around a rebalance, `start` of a range as the transport tells it, eager rebalances, a bounded hand-over).

@@ -139,6 +139,26 @@ MUTATIONS = [
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version >= held', 'true')",
     ),
     Mutation(
+        "what a fill wrote counts as told", "streams.redis.scripts:script",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace("
+        "'tonumber(e[12]) > tonumber(told)', 'version > held')",
+    ),
+    Mutation(
+        "a score without a change forgets what was told", "streams.redis.scripts:script",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
+        "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace("
+        "'is_news and e[12] or told', 'is_news and e[12] or \"-1\"')",
+    ),
+    Mutation(
+        "a change is told again with the score that it waits with", "streams.redis.published:entry",
+        "told = record.span[1]", "told = record.version",
+    ),
+    Mutation(
+        "a change that comes again takes the beginning of those it was told with", "streams.tables.score_records:merged",
+        "if begins <= first and last <= ends:", "if False:", first=150,
+    ),
+    Mutation(
         "the newest of what waits for Redis is the last one told", "agents.pending:Pending.add",
         "(older.version, held[0]) > (newer.version, offset)", "held[0] > offset", plan=_ZOMBIES, within=600,
     ),

@@ -168,6 +168,7 @@ class Schedule:
             self.world.run(busy_s)
             self._settle()
             check(self.plan.settings(), self.log, self.store, self.watch.inputs, self._live())
+            self.watch.check_told()
         except Violation as e:
             self.result.violation = str(e)
         except Exception as e:
@@ -234,6 +235,7 @@ class Schedule:
                 gone = self.log[TP(topic, p)].compact(before_ms)
                 if gone:
                     self.world.note("compaction: %d records of %s[%d] go", gone, topic, p)
+        self.watch.compacted()
 
     def _settle(self) -> None:
         """Have nothing go wrong any more, and wait until all is done."""

@@ -45,10 +45,14 @@ class Watch:
         self._ids: dict[TP, set[int]] = defaultdict(set)
         self._positions: dict[TP, int] = defaultdict(int)
         self._seen: dict[str, dict[str, int]] = {"feed": {}, "wake-up": {}}
-        self._told_by: dict[str, str] = {}  # entity -> who told the last wake-up of it
-        self._may_repeat: dict[str, str] = {}  # entity -> all but whom may tell the last one again
+        self._may_repeat: set[str] = set()  # entities of which the last wake-up may be told again
         self._last_id: dict[str, int] = {}
-        self.told: dict[str, dict[str, Any]] = {}  # entity -> the last change event
+        # Entity -> version of a change -> the score before it and after it.
+        self._changes: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
+        self._gone: dict[str, int] = {}  # entity -> version up to which its changes went with it, told or not
+        self._compacted: set[tuple[str, int]] = set()  # entity and version of changes that only who had read them can tell
+        self._told_upto: dict[str, int] = {}  # entity -> version up to which the feed told of its changes, before a wipe or since
+        self.reasoned: dict[str, int] = {}  # entity -> version of the newest statement there must be; since the last wipe
         self._alerted: dict[tuple[str, str], int] = {}  # rule and entity -> highest version of an alert
         self._alert_ids: set[str] = set()  # since the last wipe
         self._stands: dict[str, bool] = {}  # entity -> whether it entered the first places last, or left; since the last wipe
@@ -122,10 +126,16 @@ class Watch:
                 self._positions[tp] = max(self._positions[tp], state["position"])
 
     def _score(self, record: Record) -> None:
-        found = _VER.search(record.value or b"")
-        if found is not None and record.key is not None:
-            key = (record.partition, record.key)
-            self._scores[key] = max(self._scores.get(key, -1), int(found[1]))
+        name, found = (record.key or b"").decode(), _VER.search(record.value or b"")
+        if found is None:
+            self._gone[name] = max(self._changes[name], default=-1)
+            self.reasoned.pop(name, None)
+            return
+        key, ver = (record.partition, name.encode()), int(found[1])
+        self._scores[key] = max(self._scores.get(key, -1), ver)
+        change = orjson.loads(record.value or b"").get("change")
+        if change is not None:
+            self._changes[name].setdefault(ver, (change["before"], change["after"]))
 
     def committed(self, tp: TP, before: int, offset: int) -> None:
         """Check that nothing is committed whose effects could be lost (invariant 6)."""
@@ -185,16 +195,52 @@ class Watch:
 
     def _changed(self, key: str, entry: str, value: str) -> None:
         """A client reads the stream from the last id it saw; after a wipe too."""
+        self._told(orjson.loads(value))
         number = int(entry.partition("-")[0])
         if number > self._last_id.get(key, -1):
             self._last_id[key] = number
             self._saw("feed", orjson.loads(value))
 
+    def _told(self, change: dict[str, Any]) -> None:
+        """Check that a change ends as one of its entity's, and begins no later than the first of those that weren't told yet."""
+        entity, ver = change["entity"], change["ver"]
+        changes, upto = self._changes[entity], self._upto(entity)
+        if ver not in changes or abs(changes[ver][1] - change["after"]) > 1e-3:
+            raise Violation(f"the feed tells of {entity} what is no change of it, those are {changes}: {change}")
+        missing = [v for v in changes if upto < v < ver and (entity, v) not in self._compacted]
+        # Those that waited together are told as one; and one that a crash had told again may begin with what was told already.
+        if missing and change["before"] not in {before for v, (before, _) in changes.items() if v <= min(missing)}:
+            raise Violation(f"the feed tells of {entity} after version {upto} what left out those of {sorted(missing)}: {change}")
+        self._told_upto[entity] = max(upto, ver)
+        self.reasoned[entity] = ver
+
+    def compacted(self) -> None:
+        """Note the changes that are gone from the scores topic."""
+        left = {(r.key, found[1]) for r in self._log.topic(self._settings.scores_topic) if (found := _VER.search(r.value or b""))}
+        changes = ((entity, ver) for entity, versions in self._changes.items() for ver in versions)
+        self._compacted = {(entity, ver) for entity, ver in changes if (entity.encode(), b"%d" % ver) not in left}
+
+    def _upto(self, entity: str) -> int:
+        return max(self._told_upto.get(entity, -1), self._gone.get(entity, -1))
+
+    def check_told(self) -> None:
+        """Check that every change was told, and stands first among the reasons, unless Redis was wiped since."""
+        data, prefix = self._store.data, self._settings.redis_prefix
+        for entity, changes in self._changes.items():
+            upto, told = self._upto(entity), self.reasoned.get(entity)
+            if self.inputs.forgotten.has(entity):
+                continue
+            if any(v > upto and (entity, v) not in self._compacted for v in changes):
+                raise Violation(f"the feed told of {entity} up to version {upto} only: its changes are {changes}")
+            why = [orjson.loads(text)["ver"] for text in data.get(f"{prefix}why:{entity}", ())]
+            if not self.inputs.forgotten and told not in (None, *why[:1]):
+                raise Violation(f"the feed told of {entity} at version {told} last, its reasons are of {why}")
+
     def wiped(self) -> None:
-        """Redis forgot which versions it told of: who didn't tell of one may do so once more."""
+        """Redis forgot which versions it told of: who reads of one again may tell of it once more."""
         self._seen["feed"].clear()
-        self._may_repeat = self._told_by.copy()
-        self.told.clear()
+        self._may_repeat = set(self._seen["wake-up"])
+        self.reasoned.clear()
         self._alert_ids.clear()
         self._stands.clear()
 
@@ -213,18 +259,15 @@ class Watch:
 
     def _saw(self, where: str, change: dict[str, Any]) -> None:
         entity, ver = change["entity"], change["ver"]
-        before, caller = self._seen[where].get(entity, -1), self._store.caller
-        may_repeat = where == "wake-up" and self._may_repeat.pop(entity, caller) != caller
+        before, may_repeat = self._seen[where].get(entity, -1), where == "wake-up" and entity in self._may_repeat
         if ver <= before and not may_repeat:
             raise Violation(f"the {where} told of {entity} at version {ver} after version {before}")
         self._seen[where][entity] = ver
         if where == "wake-up":
-            self._told_by[entity] = caller
+            self._may_repeat.discard(entity)
         residual = change["after"] - change["before"] - sum(reason["points"] for reason in change["causes"])
         if abs(residual) > 1e-9:
             raise Violation(f"the reasons of {entity} at version {ver} are {residual:.4f} short of its change: {change}")
-        if where == "feed":
-            self.told[entity] = change
 
 
 class _Feed:

@@ -295,3 +295,20 @@ def test_the_causes_of_a_dropped_partition_are_not_told_of_who_gets_its_rows():
     fold(table, [ben.records[0][1]], [0], [1])
     causes = by_entity(take_flush(table))["account:ben"]["change"]["causes"]
     assert [cause["actor"] for cause in causes] == ["here"]
+
+
+def test_a_row_recovered_into_the_place_of_one_that_went_unflushed_says_its_change_again():
+    before_crash = Scored()
+    before_crash.engage(1.0)
+    flush = take_flush(before_crash.table)
+
+    table = EntityRows(Settings())
+    other = Scored()
+    other.engage(0.9, "account:ann")
+    fold(table, [other.records[0][1]], [0], [3])
+    table.drop(3)
+    recovered = EntityState(table, 0)
+    recovered.load(flush.keys, flush.rows)
+    table.dirty[:] = table.used
+    change = by_entity(take_flush(table, table.live()))["account:ben"]["change"]
+    assert (change["before"], change["after"]) == (1.0, 6.0)

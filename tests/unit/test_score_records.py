@@ -41,7 +41,7 @@ def test_another_record_is_refused_with_what_it_holds(value: bytes) -> None:
 
 def test_of_two_records_the_newer_is_kept_and_a_change_told_from_where_it_began() -> None:
     (older, *_), (newer, *_) = records(CHANGE), records(ver=9)
-    assert merged(older, newer) == newer._replace(change=CHANGE)
+    assert merged(older, newer) == newer._replace(change=CHANGE._replace(span=(0, 0)))
     later = newer._replace(change=Change("3.5", "9.0", "[]"))
     found = merged(older, later).change
     assert found is not None
@@ -50,10 +50,32 @@ def test_of_two_records_the_newer_is_kept_and_a_change_told_from_where_it_began(
     assert merged(newer, newer) == newer
 
 
+def test_a_change_that_comes_late_or_again_is_told_once_and_in_its_place() -> None:
+    first, second, third = (
+        records(Change(f"{i}.0", f"{i + 1}.0", f'[{{"kind":"like","actor":"a{i}","points":1.0,"count":1}}]'), i)[0]
+        for i in range(1, 4)
+    )
+    whole = merged(merged(first, second), third)
+    assert whole.change is not None
+    assert (whole.change.before, whole.change.after, whole.span) == ("1.0", "4.0", (1, 3))
+    for again in (first, second, merged(first, second)):  # a worker that lost the partition told it behind the others
+        assert merged(again, whole) == whole
+    late = merged(second, merged(first, records(ver=9)[0]))
+    assert late.change is not None
+    assert (late.version, late.change.before, late.change.after, late.span) == (9, "1.0", "3.0", (1, 2))
+    assert merged(first, merged(second, third)).change == whole.change
+
+
+def test_what_is_told_has_the_version_of_the_change_not_that_of_the_score_it_rides_on() -> None:
+    (older, *_), (newer, *_) = records(CHANGE, ver=4), records(ver=9)
+    item = published.entry(merged(older, newer), 41, 1.5)
+    assert (item[1], item[11], orjson.loads(item[8])["ver"], orjson.loads(item[10])["ver"]) == (9, "4", 4, 4)
+
+
 def test_of_one_version_the_record_that_knows_why_is_kept() -> None:
     (older, *_) = records(CHANGE)
     again = older._replace(change=CHANGE._replace(causes='[{"kind":"unknown","points":2.5}]'))
-    assert merged(older, again) == older
+    assert merged(older, again) == older._replace(change=CHANGE._replace(span=(0, 0)))
 
 
 def test_two_changes_told_as_one_add_up_to_what_moved_in_both() -> None:
@@ -122,6 +144,6 @@ def test_a_surge_is_told_of_as_long_as_no_newer_one_is() -> None:
     (older, *_), (newer, *_) = records(CHANGE._replace(surge=SURGE)), records(Change("3.5", "9.0", "[]", "8.0"), 9)
     found = merged(older, newer).change
     assert found is not None
-    assert found._replace(causes="[]") == Change("1.0", "9.0", "[]", "8.0", SURGE)
+    assert found._replace(causes="[]") == Change("1.0", "9.0", "[]", "8.0", SURGE, (0, 9))
     later = newer._replace(change=Change("3.5", "9.0", "[]", "8.0", SURGE.replace("9,", "12,")))
-    assert merged(older, later).change == later.change._replace(before="1.0", causes=found.causes)  # type: ignore[union-attr]  # it has one
+    assert merged(older, later).change == later.change._replace(before="1.0", causes=found.causes, span=(0, 9))  # type: ignore[union-attr]  # it has one

@@ -1,0 +1,179 @@
+"""The change feed on a real server: each change once, whatever filled Redis meanwhile, and whichever release wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+
+from streams.reader import Reader
+from streams.redis import published
+from streams.redis.client import session
+from streams.redis.writer import Writer
+from streams.settings import Settings
+from streams.tables.score_records import NUMBERS, Change, ScoreRecord, merged
+
+ANN = "account:ann"
+
+
+def record(ver: int, before: float | None = None) -> ScoreRecord:
+    """Return a score that is as high as its version; it changed if it is known what was before."""
+    numbers = dict.fromkeys(NUMBERS, "1") | {"score": f"{ver}.0", "ver": str(ver)}
+    change = None if before is None else Change(str(before), f"{ver}.0", "[]")
+    return ScoreRecord(f'"{ANN}"', ",".join(numbers.values()), change)
+
+
+@dataclass
+class Feed:
+    """Writes scores of one account, each at the next offset, and reads what was told of it."""
+
+    writer: Writer
+    client: redis.Redis
+    prefix: str
+    offset: int = 0
+    heard: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heard = self.client.pubsub(ignore_subscribe_messages=True)
+        self.heard.subscribe(f"{self.prefix}changes")
+        self.heard.get_message(timeout=5)  # that it is subscribed
+
+    async def write(self, *records: ScoreRecord) -> str:
+        self.offset += len(records)
+        return await self.writer.write(0, [published.entry(r, self.offset + i, 0.0) for i, r in enumerate(records)], "")
+
+    async def fill(self, *records: ScoreRecord) -> None:
+        """Have Redis filled, from a table that holds these."""
+        await self.writer.outdate()
+        await self.writer.join_rebuild()
+        await self.write(*records)
+
+    async def finish(self) -> None:
+        await self.writer.rebuilt(0, 1.0)
+        assert await self.writer.finish("1")
+
+    @property
+    def key(self) -> str:
+        return f"{self.prefix}score:{ANN}"
+
+    def told(self) -> list[int]:
+        """Return the versions told by all that tells of changes, which must agree."""
+        entries: Any = self.client.xrange(f"{self.prefix}changes:0")
+        versions = [json.loads(fields[b"json"])["ver"] for _, fields in entries]
+        why: Any = self.client.lrange(f"{self.prefix}why:{ANN}", 0, -1)
+        assert [json.loads(text)["ver"] for text in reversed(why)] == versions
+        assert self.client.llen(f"{self.prefix}history:{ANN}") == len(versions)
+        return versions
+
+    def published(self) -> list[int]:
+        """Return the versions that a subscriber got since it was asked last."""
+        got: list[int] = []
+        while message := self.heard.get_message(timeout=0.1):
+            got.append(json.loads(message["data"])["ver"])
+        return got
+
+
+@pytest.fixture
+async def feed(settings: Settings) -> AsyncIterator[Feed]:
+    """A feed in a Redis that is complete."""
+    settings = Settings(redis=settings.redis, redis_prefix=settings.redis_prefix, partitions=1)
+    writer = Writer(settings)
+    with session(settings) as client:
+        feed = Feed(writer, client, settings.redis_prefix)
+        await feed.fill()
+        await feed.finish()
+        yield feed
+        feed.heard.close()
+    await writer.close()
+
+
+async def test_a_change_that_a_fill_wrote_before_it_was_decided_is_told(feed: Feed) -> None:
+    await feed.fill(record(5))
+    await feed.write(record(5, before=1.0))
+    await feed.finish()
+    assert feed.told() == feed.published() == [5]
+
+
+async def test_a_change_that_waited_while_a_fill_wrote_what_came_after_it_is_told_and_nothing_goes_back(feed: Feed) -> None:
+    await feed.fill(record(7))
+    await feed.finish()
+    await feed.write(record(5, before=1.0))
+    assert (feed.told(), feed.client.hget(feed.key, "ver")) == ([5], b"7")
+    await feed.write(record(7, before=5.0))
+    assert feed.told() == [5, 7]
+
+
+async def test_a_fill_forgets_nothing_of_what_was_told(feed: Feed) -> None:
+    await feed.write(record(5, before=1.0))
+    await feed.fill(record(8))
+    await feed.finish()
+    await feed.write(record(5, before=1.0))
+    assert feed.told() == [5]
+    await feed.write(record(8, before=5.0))
+    assert feed.told() == feed.published() == [5, 8]
+
+
+async def test_a_change_that_comes_again_is_not_told_again_whatever_it_rides_on(feed: Feed) -> None:
+    await feed.write(record(5, before=1.0))
+    await feed.write(record(6))
+    await feed.write(record(5, before=1.0))
+    await feed.write(merged(record(5, before=1.0), record(6)))
+    await feed.write(merged(record(5, before=1.0), record(7)))
+    assert (feed.told(), feed.client.hget(feed.key, "ver")) == ([5], b"7")
+    await feed.write(merged(record(8, before=5.0), record(9)))
+    assert feed.told() == feed.published() == [5, 8]
+
+
+async def test_after_a_wipe_what_waited_is_told(feed: Feed) -> None:
+    await feed.write(record(5, before=1.0))
+    feed.client.delete(*feed.client.keys(f"{feed.prefix}*"))
+    await feed.fill(record(6))
+    await feed.finish()
+    await feed.write(record(6, before=5.0))
+    assert feed.told() == [6]
+
+
+async def test_nothing_is_told_twice_after_an_upgrade(feed: Feed) -> None:
+    feed.client.hset(feed.key, "ver", 5)  # an earlier release told what it wrote
+    await feed.write(record(5, before=1.0))
+    await feed.write(record(6))
+    await feed.write(record(5, before=1.0))
+    assert feed.told() == []
+    await feed.write(record(6, before=5.0))
+    assert feed.told() == [6]
+
+
+async def test_what_an_earlier_release_wrote_meanwhile_counts_as_told(feed: Feed) -> None:
+    await feed.write(record(5, before=1.0))
+    await feed.write(record(6))
+    feed.client.hset(feed.key, "ver", 8)
+    await feed.write(record(7, before=5.0))
+    await feed.write(record(8, before=7.0))
+    assert feed.told() == [5]
+    await feed.write(record(9, before=8.0))
+    assert feed.told() == [5, 9]
+
+
+async def test_an_entity_that_comes_again_is_told_of_from_the_beginning(feed: Feed) -> None:
+    await feed.write(record(5, before=1.0))
+    await feed.writer.write(0, [published.expired(ANN)], "")
+    assert feed.client.hgetall(feed.key) == {}
+    await feed.write(record(6))
+    await feed.write(record(6, before=1.0))
+    assert feed.published() == [5, 6]
+
+
+async def test_the_note_of_what_was_told_is_kept_only_where_it_is_needed_and_readers_do_not_mind(feed: Feed) -> None:
+    await feed.write(record(5))
+    assert feed.client.hget(feed.key, "t") == b"-1 5"
+    await feed.write(record(6, before=1.0))
+    assert set(feed.client.hgetall(feed.key)) == {name.encode() for name in published.HASH_FIELDS}
+    await feed.write(record(7))
+    assert feed.client.hget(feed.key, "t") == b"6 7"
+    score = Reader(Settings(redis_prefix=feed.prefix), feed.client).score(ANN)
+    assert score is not None
+    assert score.ver == 7
