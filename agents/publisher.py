@@ -40,9 +40,9 @@ class Publisher:
         self._pending: dict[int, Pending] = {}
         self._work = asyncio.Event()
         self._definitions = Definitions(app)
-        self._rebuilder = Rebuilder(app, self._definitions)
-        self._noter = Noter(app, intake, scorer)
         self._discretion = Discretion(app, scorer)
+        self._rebuilder = Rebuilder(app, self._definitions, self._discretion)
+        self._noter = Noter(app, intake, scorer)
 
     async def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""

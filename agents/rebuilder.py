@@ -11,9 +11,9 @@ import logging
 from collections.abc import Collection
 
 from agents.definitions import Definitions
+from agents.discretion import Discretion
 from agents.host import Host
-from agents.pending import SLICE
-from streams.redis import published
+from agents.pending import SLICE, entries
 from streams.redis.writer import LIVE, REBUILD, Writer
 from streams.tables.flush import current_scores
 
@@ -23,8 +23,8 @@ _log = logging.getLogger("cloutstream")
 class Rebuilder:
     """The publisher's: of all owned partitions."""
 
-    def __init__(self, app: Host, definitions: Definitions) -> None:
-        self._app, self._definitions = app, definitions
+    def __init__(self, app: Host, definitions: Definitions, discretion: Discretion) -> None:
+        self._app, self._definitions, self._discretion = app, definitions, discretion
         self._filled: dict[int, str] = {}  # by partition: token of the rebuild that it is done for
         self._counted = ""
 
@@ -68,7 +68,10 @@ class Rebuilder:
         for first in range(0, len(rows), SLICE):
             part = rows[first : first + SLICE]
             part = part[table.used[part] & (table.part[part] == p)]
-            items = [published.entry(record, 0, app.clock.time()) for record in current_scores(table, part)]
+            # The table may hold somebody whom this worker knows to be forgotten: until the next flush, and for good once it has
+            # lost the partition. Written as by one who knows them, nobody would take them out again.
+            scores = zip(table.names.get(part), current_scores(table, part), strict=True)
+            items, _ = entries(self._discretion.named_out(p, [(key, 0, score) for key, score in scores]), app.clock.time())
             if await writer.write(p, items, app.control.forgotten.fingerprint) == REBUILD:
                 return False
             await asyncio.sleep(0)

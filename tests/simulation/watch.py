@@ -12,6 +12,7 @@ from faust.types import TP
 
 from streams.events.engagements import decode
 from streams.tables.marker import MARKER_KEY, Marker
+from streams.verify import inputs as verify_inputs
 from streams.verify.event import parse
 from streams.verify.inputs import Inputs, recounted
 
@@ -153,7 +154,9 @@ class Watch:
             for entity in self._wanted[tp].get(e, ()):
                 if (*tp, e, entity) not in self._engaged:
                     raise Violation(f"{_show(tp)}@{e} is committed, but no engagement of {entity} is in the log")
-            if e in self._wanted[tp] and e not in self._ids[tp]:
+            # Kept for two windows: of an id that came again after one, and again after another, the first is needed no more.
+            is_kept = offset - e <= 2 * verify_inputs.DUPLICATE_WINDOW
+            if is_kept and e in self._wanted[tp] and e not in self._ids[tp]:
                 raise Violation(f"{_show(tp)}@{e} is committed, but its id isn't in the changelog")
         for e in self._refused[tp]:
             if before <= e < offset and b"%b[%d]@%d" % (tp.topic.encode(), tp.partition, e) not in self._letters:

@@ -65,6 +65,17 @@ def test_a_replay_from_before_an_id_came_again_still_finds_where_it_was_first():
         assert accept(recovered, (again + 5, "a")) == [True]  # of the second
 
 
+def test_of_an_id_that_came_a_third_time_the_last_two_places_decide_a_replay_of_a_window():
+    second, third = WINDOW + 1, 2 * WINDOW + 2
+    window = DuplicateWindow()
+    assert [accept(window, (at, "a")) for at in (0, second, third)] == [[False]] * 3
+    for recovered in (window, restarted(window)):
+        for _ in range(2):
+            assert accept(recovered, (second + 2, "a")) == [True]  # of the second
+            assert accept(recovered, (third, "a")) == [False]  # itself
+            assert accept(recovered, (third + 1, "a")) == [True]  # of the third
+
+
 def test_ids_are_known_after_a_restart_and_a_restart_at_any_place_decides_alike():
     ids = [(n, f"id{n * 7 % 900}") for n in range(3 * BLOCK)]
     whole = DuplicateWindow()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import numpy as np
 import orjson
 import pytest
 
+from agents.counters import Counters
 from agents.discretion import Discretion
+from agents.rebuilder import Rebuilder
 from streams import entities
 from streams.alerts.places import Place, looked, without
 from streams.alerts.rules import Rule, checked
@@ -22,6 +26,7 @@ from streams.control.state import ControlRecord, ControlState, Fetched
 from streams.errors import CloutstreamError
 from streams.intake.take import take
 from streams.kafka.range import Range
+from streams.redis.writer import BUILD
 from streams.settings import Settings
 from streams.tables import forgetting as walking
 from streams.tables.actor_rows import ActorRows
@@ -242,6 +247,28 @@ def test_a_score_that_names_somebody_forgotten_and_was_written_late_is_written_a
     control.forgotten = forgotten(ODD)
     table.forget(control.forgotten)
     assert read() == [b"account:bob"]
+
+
+async def test_a_rebuild_writes_nobody_whom_it_says_to_know_forgotten() -> None:
+    """A worker that lost its partition may know them before its table does, which no flush would clear any more."""
+    table = EntityRows(SETTINGS)
+    fold(table, [record for _, record in taken(like("ann", ODD), like("ann", "bob")).engagements], [0])
+    state, buried, written = EntityState(table, 0), [], []
+    app: Any = SimpleNamespace(
+        control=SimpleNamespace(forgotten=forgotten(ODD)), clock=time, entity_rows=table, owned={0}, counters=Counters(),
+        entities=SimpleNamespace(partition=lambda _: state, store=SimpleNamespace(partitions={0: state})),
+    )  # fmt: skip
+    scorer: Any = SimpleNamespace(bury=lambda p, key: buried.append(key))
+
+    async def write(partition: int, items: list[list[Any]], known: str) -> str:
+        assert known == app.control.forgotten.fingerprint
+        written.extend((name, version < 0) for name, version, *_ in items)
+        return BUILD
+
+    writer, definitions = AsyncMock(write=write, token="t"), AsyncMock()
+    await Rebuilder(app, definitions, Discretion(app, scorer)).rebuild(writer)
+    assert sorted(written) == [("account:bob", False), (entities.account(ODD), True)]
+    assert buried == [entities.account(ODD).encode()]
 
 
 def test_a_clock_that_was_set_back_holds_no_partition_up() -> None:
