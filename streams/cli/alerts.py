@@ -61,11 +61,26 @@ def _add(args: argparse.Namespace, settings: Settings) -> int:
     from streams.control.editing import add_rule
 
     rule = add_rule(settings, rule_of(args, settings))
+    if rule.webhook:
+        _warn_without_key(rule, settings)
     if args.json:
         print_json(_shown(rule))
     else:
         console().print(f"{rule.id}: {printable(described(rule))}", soft_wrap=True)
     return 0
+
+
+def _warn_without_key(rule: Rule, settings: Settings) -> None:
+    """Say so where there is no key here: the workers may have one, and if not, nobody else says so until something is alerted."""
+    from streams.alerts.webhook import key_of
+    from streams.cli.output import console
+    from streams.errors import ConfigurationError
+
+    try:
+        key_of(settings, rule.secret)
+    except ConfigurationError as e:
+        said = f"warning, of the settings here: {e}. Workers without the key call no webhook"
+        console(to_stderr=True).print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _shown(rule: Rule) -> dict[str, Any]:

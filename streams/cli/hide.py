@@ -14,8 +14,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "hide",
         help="leave an account out of all boards",
-        description="Leave an account out of all boards, as if it weren't there; its score is kept. Say so with --remove to show "
-        "it again.",
+        description="Leave an account out of all boards that readers show, and of what alert rules say of first places, as if it "
+        "weren't there; its score is kept, and rules on that go on. Say so with --remove to show it again.",
     )
     parser.add_argument("account", nargs="?", metavar="ACCOUNT", help="id as in the events; put -- before one that starts with -")
     action = parser.add_mutually_exclusive_group()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +16,15 @@ import redis
 from harness import Deployment, deployment
 from load import Record, send
 
+from agents.alerter import Alerter
+from agents.control import Control
 from streams.alerts.judging import judge
 from streams.alerts.rules import Rule, checked
+from streams.alerts.rules import encode as encode_rule
 from streams.alerts.webhook import signature
 from streams.cli import main
+from streams.control import hiding
+from streams.control.state import ControlRecord, Fetched
 from streams.embedded import EmbeddedRedis
 from streams.redis.deliveries import Deliveries
 from streams.redis.feed import Feed
@@ -235,6 +242,55 @@ def test_the_first_places_of_a_board_are_looked_at(
         assert by_entity[f"account:{leader}"]["displaced_by"] == ["late"]
         assert (by_entity["account:late"]["rank"], by_entity["account:late"]["displaced"]) == (1, [leader])
         assert by_entity["account:late"]["causes"]
+
+
+async def test_who_is_hidden_neither_enters_nor_takes_one_of_the_first_places(settings: Settings) -> None:
+    rule = checked(Rule(id="first", kind="top", scope="all", n=2, cooldown_s=0.0))
+    app: Any = SimpleNamespace(
+        settings=settings, control=Control(), clock=time, owned={0}, counters=SimpleNamespace(alerts=0),
+        new_feed=lambda: Feed(settings),
+    )  # fmt: skip
+    told = [("rule:first", encode_rule(rule)), ("hide:bot", hiding.encode())]
+    records = [ControlRecord(i, 0, key.encode(), value) for i, (key, value) in enumerate(told)]
+    app.control.state.apply(Fetched(records, NOW_S))
+    board, feed = f"{settings.redis_prefix}board:all:standing", f"{settings.redis_prefix}alerts"
+    at_s = 5 * NOW_S / settings.half_life_slow_s  # a key of this is an influence of 1
+    with redis.Redis.from_url(settings.redis) as client:
+        client.set(f"{settings.redis_prefix}epoch", "1")
+        client.zadd(board, {"bot": at_s + 30, "ann": at_s + 20, "ben": at_s + 10, "cid": at_s})
+        alerting = asyncio.create_task(Alerter(app).run())
+        try:
+            await _until(lambda: b"ben" in (client.get(f"{feed}:top:first") or b""))
+            client.zadd(board, {"bot": at_s + 5, "other": at_s + 40})  # both move; one is hidden
+            await _until(lambda: client.xlen(feed) == 2)
+        finally:
+            alerting.cancel()
+        entries: Any = client.xrange(feed)
+    entered, left = sorted((json.loads(fields[b"json"]) for _, fields in entries), key=lambda alert: not alert["entered"])
+    assert (entered["entity"], entered["rank"], entered["displaced"]) == ("account:other", 1, ["ben"])
+    assert (left["entity"], left["displaced_by"]) == ("account:ben", ["other"])
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+def test_a_rule_with_a_webhook_says_that_there_is_no_key_to_sign_with_where_there_is_none(
+    settings: Settings, hooked: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("jump", "--everybody", "--webhook", "https://example.com/hook?token=hunter2", "--json")
+    with deployment(settings):
+        for given, says in ((settings, "CLOUTSTREAM_WEBHOOK_SECRET holds 0 bytes"), (hooked, "")):
+            for name, value in given.to_environ().items():
+                monkeypatch.setenv(name, value)
+            assert main(["alerts", "add", *words]) == 0
+            out, err = capsys.readouterr()
+            assert json.loads(out)["webhook"] == "example.com"
+            assert (says in err, bool(err), "hunter2" in err) == (True, bool(says), False)
+        assert main(["alerts", "add", *words, "--secret-file", "hook.key"]) == 0
+        assert "CLOUTSTREAM_WEBHOOK_SECRETS_DIR is ''" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("receiver", [(500, None, 200)], indirect=True)

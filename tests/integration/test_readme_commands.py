@@ -37,6 +37,7 @@ DOCKER = [
     "docker compose up --build --detach",
     "docker compose up --detach --scale worker=4",
     "docker compose run --rm worker cloutstream top",
+    "git pull && docker compose up --build --detach",
 ]
 WORKER = "cloutstream worker"  # runs behind all the others
 # These end when they are told to; what they must have printed until then.
@@ -51,7 +52,9 @@ NETWORK = "cloutstream ingest bluesky --embedded"
 EXAMPLE_COORDINATE = "events[3]@1234"
 
 LINES = [line for block in readme.blocks("sh") for line in block.splitlines()]
-TO_RUN = [line for line in LINES if line not in (*SET_UP, *DOCKER, WORKER, NETWORK, *ENDLESS)]
+# tests/unit/test_readme.py checks them.
+EXPORTS = [line for line in LINES if line.startswith(f"export {PREFIX}")]
+TO_RUN = [line for line in LINES if line not in (*SET_UP, *DOCKER, *EXPORTS, WORKER, NETWORK, *ENDLESS)]
 SEND, _, READ, _VERIFY, FOLLOW = readme.blocks("python")
 NOTHING_FOUND = ["no score is kept", "nobody is on this board", "(empty array)", "(nil)", "no dead letters"]
 
@@ -179,7 +182,7 @@ def test_what_others_run_is_in_the_readme_and_nothing_else_is_left_out() -> None
     assert [line for line in TO_RUN if line.split()[0] not in ("cloutstream", "redis-cli")] == []
     assert len(TO_RUN) > 15
     for line in DOCKER:
-        assert line.split()[:3] in (["docker", "compose", "up"], ["docker", "compose", "run"])
+        assert line.removeprefix("git pull && ").split()[:3] in (["docker", "compose", "up"], ["docker", "compose", "run"])
         assert "worker" in own_services()
 
 
@@ -222,8 +225,7 @@ def test_the_example_that_follows_changes_tells_of_jumps(place: Place) -> None:
 
 
 def test_the_example_of_a_change_has_the_fields_of_one(place: Place) -> None:
-    (block,) = readme.blocks("json")
-    example = json.loads(block)
+    (example,) = [json.loads(block) for block in readme.blocks("json") if '"after"' in block]
     kinds = {kind.strip("` ") for row in readme.table("Reason, its `kind`") for kind in row[0].split(",")}
     with redis.Redis.from_url(place.settings.redis) as client:
         entries = [entry for p in range(8) for entry in client.xrange(f"cs:changes:{p}", count=50)]

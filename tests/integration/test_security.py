@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -15,10 +16,15 @@ import pytest
 import redis
 import services
 from harness import deployment
-from load import lively_events, send
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourceType
+from load import Record, lively_events, send
 from processes import ROOT
 from services.secure import PASSWORD, USER, SecureKafka, SecureRedis, secure_kafka
 
+from streams.cli import main
+from streams.errors import ConfigurationError
+from streams.kafka.clients import admin
+from streams.kafka.topics import create_topics, read_topic, source_topic_specs
 from streams.secret import Secret
 from streams.settings import Settings
 
@@ -106,6 +112,60 @@ def test_plaintext_spoken_to_a_port_with_tls_ends_within_seconds(settings: Setti
     code, said = refused(replace(settings, kafka=kafka.addresses["ssl"]))
     assert code == 69
     assert "KAFKA_SECURITY" in said
+
+
+def test_a_kafka_user_with_the_rights_that_the_readme_gives_is_enough(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not services.is_apache():
+        pytest.skip(NEEDS_APACHE)
+    with secure_kafka(tmp_path, asks_for_rights=True) as kafka:
+        secured = over(settings, kafka, "sasl_plaintext")
+        create_topics(
+            replace(settings, kafka=kafka.addresses["plaintext"], replication=1, app_id="others", input_topics="others")
+        )
+        give_rights(settings, kafka.addresses["plaintext"])
+        with deployment(secured, workers=1) as running:
+            send(secured, [*lively_events(2_000, 5, time.time() - 3_600), Record(b"a", b"no event")])
+            running.settle()
+            assert running.assert_equal().events == 2_001
+            for name, value in secured.to_environ().items():
+                monkeypatch.setenv(name, value)
+            hidden, rule, campaign = (
+                ["hide", "ann"],
+                ["alerts", "add", "jump", "--everybody"],
+                ["campaign", "add", "x", "--tag", "x"],
+            )
+            retried = ["dead-letters", "retry", "--all"]
+            for command in (["topics", "check"], ["doctor"], ["rebuild"], ["verify"], hidden, rule, campaign, retried):
+                assert main(command) == 0, (command, capsys.readouterr().err)
+            create_topics(secured, source_topic_specs(secured))
+            with pytest.raises(ConfigurationError, match="no topic 'others'"):  # it isn't even told that there is one
+                list(read_topic(secured, "others"))
+            assert running.stop(running.workers[0]) == 0
+
+
+def give_rights(settings: Settings, owner: str) -> None:
+    """Give a user the rights of the README."""
+    lines = re.findall(
+        r"^--(topic|group) (\S+) (--resource-pattern-type prefixed )?(.*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    assert len(lines) == 3
+    ours = {"cloutstream-": f"{settings.app_id}-", "events": settings.input_topics, "cloutstream": settings.app_id}
+    acls = [
+        ACL(
+            f"User:{USER}", "*", ACLOperation[re.sub(r"(?<!^)(?=[A-Z])", "_", operation).upper()], ACLPermissionType.ALLOW,
+            ResourcePattern(
+                ResourceType[kind.upper()], ours[name],
+                ACLResourcePatternType.PREFIXED if is_prefixed else ACLResourcePatternType.LITERAL,
+            ),
+        )
+        for kind, name, is_prefixed, operations in lines
+        for operation in re.findall(r"--operation (\w+)", operations)
+    ]  # fmt: skip
+    with contextlib.closing(admin(replace(settings, kafka=owner))) as client:
+        client.create_acls(acls)
+    time.sleep(1)  # a broker goes by them a moment later
 
 
 def test_a_redis_user_with_the_rights_that_the_readme_gives_is_enough(settings: Settings, secure_redis: SecureRedis) -> None:

@@ -49,8 +49,11 @@ class SecureKafka:
 
 
 @contextmanager
-def secure_kafka(folder: Path) -> Iterator[SecureKafka]:
-    """Run a broker with a listener for each way to talk to it."""
+def secure_kafka(folder: Path, *, asks_for_rights: bool = False) -> Iterator[SecureKafka]:
+    """Run a broker with a listener for each way to talk to it.
+
+    Where it asks for rights, nobody has any but who comes over the plaintext one; `USER` has those that it is given.
+    """
     authority = Authority(folder)
     addresses = {security: f"127.0.0.1:{free_port()}" for security in ("ssl", "sasl_ssl", "sasl_plaintext")}
     more = {
@@ -63,6 +66,9 @@ def secure_kafka(folder: Path) -> Iterator[SecureKafka]:
         prefix = f"listener.name.{listener}"
         more[f"{prefix}.scram-sha-512.sasl.jaas.config"] = f"{_MODULE}.scram.ScramLoginModule required;"
         more[f"{prefix}.plain.sasl.jaas.config"] = f'{_MODULE}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+    if asks_for_rights:
+        more["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+        more["super.users"] = "User:ANONYMOUS"
     with ApacheKafka(1, more, {USER: PASSWORD}, is_short_lived=True) as cluster:
         yield SecureKafka({**addresses, "plaintext": cluster.address}, authority.ca_file)
 

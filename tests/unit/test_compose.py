@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,13 @@ def test_the_health_check_asks_where_the_worker_answers() -> None:
     assert f"'http://{address}/readyz'" in own_commands()["worker healthcheck"][2]
 
 
+def test_a_worker_gets_the_secrets_of_whoever_runs_compose_and_none_by_default() -> None:
+    given = yaml.safe_load(COMPOSE_FILE.read_text())["services"]["worker"]["environment"]
+    for name in ("OPERATIONS_TOKEN", "WEBHOOK_SECRET"):
+        assert given[PREFIX + name] == f"${{{PREFIX}{name}:-}}"
+        assert services()["worker"]["environment"][PREFIX + name] == ""
+
+
 def test_a_worker_gets_the_time_it_takes_to_stop() -> None:
     assert int(services()["worker"]["stop_grace_period"].removesuffix("s")) > STOP_WITHIN_S
 
@@ -119,5 +127,6 @@ def test_the_image_has_the_python_that_the_project_asks_for() -> None:
 
 def test_no_setting_is_spelt_wrong_anywhere_in_the_file() -> None:
     known = set(Settings().to_environ())
-    words = {word.strip('":,;.`') for line in COMPOSE_FILE.read_text().splitlines() for word in line.replace("=", " ").split()}
-    assert {word for word in words if word.startswith(PREFIX)} <= known
+    named = set(re.findall(rf"{PREFIX}\w+", COMPOSE_FILE.read_text()))
+    assert f"{PREFIX}WEBHOOK_SECRET" in named
+    assert named <= known

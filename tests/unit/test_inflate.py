@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,9 @@ def test_what_is_no_dictionary_is_refused(tmp_path: Path) -> None:
     for file in (None, tmp_path / "none", tmp_path / "words"):
         with pytest.raises(ConfigurationError, match="dictionary"):
             load_dictionary(file)
+
+
+def test_without_zstandard_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(ConfigurationError, match=r"needs zstandard; run in a checkout: pip install '\.\[zstd\]'"):
+        Inflate(DICTIONARY.as_bytes())

@@ -77,11 +77,6 @@ def test_it_has_every_metric_of_ingest() -> None:
     assert {readme.code(row[0]) for row in readme.table("Metric of `ingest`")} == names
 
 
-def test_it_names_the_topics_of_ingest() -> None:
-    for spec in source_topic_specs(Settings()):
-        assert f"`{spec.name}`" in readme.text()
-
-
 def test_every_make_target_it_names_exists() -> None:
     targets = re.findall(r"^([a-z]+):.*## ", (readme.ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     named = re.findall(r"(?:^|`)make ([a-z]+)", readme.text(), flags=re.MULTILINE)
@@ -90,12 +85,30 @@ def test_every_make_target_it_names_exists() -> None:
 
 
 def test_it_has_every_topic_and_how_long_it_is_kept() -> None:
-    expected = [(spec.name, spec.configs) for spec in topic_specs(Settings())]
+    expected = [(spec.name, spec.configs) for spec in (*topic_specs(Settings()), *source_topic_specs(Settings()))]
     rows = readme.table("Topic")
     assert [readme.code(row[0]) for row in rows] == [name for name, _ in expected]
     for (name, configs), row in zip(expected, rows, strict=True):
         kept = f"{int(configs['retention.ms']) // 86_400_000} days" if "retention.ms" in configs else "compacted"
         assert row[1] == kept, name
+
+
+def test_it_says_what_must_be_set_on_topics() -> None:
+    checked = [(spec.name, name, value) for spec in topic_specs(Settings()) for name, value in spec.configs.items()]
+    (said,) = re.findall(r"^Where you make the topics yourself.*?(?=^### )", readme.text(), flags=re.MULTILINE | re.DOTALL)
+    words = set(re.findall(r"[\w.-]+", said))
+    for topic, name, value in checked:
+        if name in ("message.timestamp.type", "max.message.bytes", "min.compaction.lag.ms", "segment.ms"):
+            assert {name, value} <= words, (topic, name)
+        if name == "max.message.bytes":
+            assert topic in words
+
+
+def test_its_example_of_settings_is_valid() -> None:
+    lines = [line for block in readme.blocks("sh") for line in block.splitlines() if line.startswith("export ")]
+    given = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    settings = Settings.from_environ(given)
+    assert (settings.replication, settings.partitions) == (3, Settings().partitions)
 
 
 def test_it_has_every_field_of_an_event() -> None:

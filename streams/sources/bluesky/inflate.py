@@ -75,5 +75,5 @@ def _zstandard() -> Any:
     try:
         import zstandard
     except ImportError:
-        raise ConfigurationError("--compress needs zstandard; install with `pip install 'cloutstream[zstd]'`") from None
+        raise ConfigurationError("--compress needs zstandard; run in a checkout: pip install '.[zstd]'") from None
     return zstandard
