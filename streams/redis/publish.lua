@@ -61,6 +61,22 @@ local function has_evidence(scope, member, reach)
   return reach >= leave and (not live or redis.call("ZSCORE", boards .. scope .. ":standing", member) ~= false)
 end
 
+-- Adds a change to the feed and calls it out. Its id is its offset; where somebody who lost the partition has told of what is behind
+-- it, the next one after that.
+local function tell(change, id)
+  local feed = prefix .. "changes:" .. partition
+  if type(redis.pcall("XADD", feed, "MAXLEN", "~", ARGV[4], id, "json", change)) ~= "string" then
+    local about = redis.call("XINFO", "STREAM", feed)
+    for i = 1, #about, 2 do
+      if about[i] == "last-generated-id" then
+        local offset, n = string.match(about[i + 1], "^(%d+)-(%d+)$")
+        redis.call("XADD", feed, "MAXLEN", "~", ARGV[4], string.format("%s-%d", offset, tonumber(n) + 1), "json", change)
+      end
+    end
+  end
+  redis.call("PUBLISH", prefix .. "changes", change)
+end
+
 -- Writes the values of a hash, and more fields of it.
 local function write(hash, v, ...)
   redis.call("HSET", hash, "score", v[1], "reach", v[2], "network", v[3], "amplification", v[4], "reach_pts", v[5],
@@ -109,11 +125,7 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
       redis.call("HDEL", hash, "t")
     end
     if is_news then
-      -- The id is the offset, so a replay can't add a change twice; an id that isn't newer is refused by the stream.
-      local added = redis.pcall("XADD", prefix .. "changes:" .. partition, "MAXLEN", "~", ARGV[4], e[8], "json", e[9])
-      if type(added) == "string" then
-        redis.call("PUBLISH", prefix .. "changes", e[9])
-      end
+      tell(e[9], e[8])
       keep(prefix .. "history:" .. e[1], e[10], history)
       keep(prefix .. "why:" .. e[1], e[11], statements)
     end

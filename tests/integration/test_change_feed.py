@@ -107,6 +107,23 @@ async def test_a_change_that_waited_while_a_fill_wrote_what_came_after_it_is_tol
     assert feed.told() == [5, 7]
 
 
+async def test_a_change_is_told_although_a_worker_without_the_partition_told_of_another_entity_at_a_later_offset(
+    feed: Feed,
+) -> None:
+    bob = record(9, before=1.0)._replace(name='"account:bob"')
+    for offset in (40, 41):  # the second is taken out again, as for somebody forgotten
+        await feed.writer.write(
+            0, [published.entry(bob._replace(numbers=bob.numbers.replace("9", str(offset))), offset, 0.0)], ""
+        )
+    feed.client.xdel(f"{feed.prefix}changes:0", "42-0")
+    feed.published()
+    for ver in (5, 6):
+        await feed.write(record(ver, before=ver - 1.0))
+    assert feed.published() == [5, 6]
+    entries: Any = feed.client.xrange(f"{feed.prefix}changes:0")
+    assert [entry for entry, _ in entries] == [b"41-0", b"42-1", b"42-2"]
+
+
 async def test_a_fill_forgets_nothing_of_what_was_told(feed: Feed) -> None:
     await feed.write(record(5, before=1.0))
     await feed.fill(record(8))

@@ -12,6 +12,12 @@ from . import lua
 from .lua import as_text
 
 
+def entry_of(text: str) -> tuple[int, int]:
+    """Return the id of a stream's entry as it is compared."""
+    ms, _, number = text.partition("-")
+    return int(ms), int(number or 0)
+
+
 class Store:
     """The server."""
 
@@ -113,14 +119,18 @@ class Store:
 
     def _entries(self, key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         held = self.data.get(key, [])
-        return [(b"%d-0" % number, {b"json": value.encode()}) for number, value in held if value is not None]
+        return [(b"%d-%d" % entry, {b"json": value.encode()}) for entry, value in held if value is not None]
 
     def _xrange(self, key: str, least: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        above = int(least[1:].partition("-")[0]) if least.startswith("(") else -1
-        return [entry for entry in self._entries(key) if int(entry[0].partition(b"-")[0]) > above][:count]
+        above = entry_of(least[1:]) if least.startswith("(") else (-1, 0)
+        return [entry for entry in self._entries(key) if entry_of(entry[0].decode()) > above][:count]
+
+    def _xinfo(self, _about: str, key: str) -> list[Any]:
+        offset, number = self.data[key][-1][0]
+        return ["length", len(self._entries(key)), "last-generated-id", f"{offset}-{number}"]
 
     def _xdel(self, key: str, *entries: bytes) -> int:
-        gone = {int(entry.partition(b"-")[0]) for entry in entries}
+        gone = {entry_of(entry.decode()) for entry in entries}
         # The numbers stay: a stream takes none that isn't above the last one it had.
         self.data[key] = [(number, None if number in gone else value) for number, value in self.data.get(key, [])]
         return len(gone)
@@ -151,10 +161,10 @@ class Store:
     def _xadd(self, key: str, _maxlen: str, _about: str, _length: Any, entry: str, _field: str, value: str) -> str:
         held = self.data.setdefault(key, [])
         if entry == "*":
-            held.append((len(held), value))
+            held.append(((len(held), 0), value))
             self.on_alert(value)
             return f"{len(held)}-0"
-        new = int(entry.partition("-")[0])
+        new = entry_of(entry)
         if held and new <= held[-1][0]:
             raise redis.ResponseError("The ID specified in XADD is equal or smaller than the target stream top item")
         held.append((new, value))

@@ -19,7 +19,7 @@ from streams.verify.inputs import Inputs, recounted
 from .log import Log, Record
 from .plan import Plan
 from .rules import due
-from .store import Store
+from .store import Store, entry_of
 from .world import Violation, World
 
 _VER = re.compile(rb'"ver":(-?\d+)')
@@ -47,7 +47,7 @@ class Watch:
         self._positions: dict[TP, int] = defaultdict(int)
         self._seen: dict[str, dict[str, int]] = {"feed": {}, "wake-up": {}}
         self._may_repeat: set[str] = set()  # entities of which the last wake-up may be told again
-        self._last_id: dict[str, int] = {}
+        self._last_id: dict[str, tuple[int, int]] = {}
         # Entity -> version of a change -> the score before it and after it.
         self._changes: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
         self._gone: dict[str, int] = {}  # entity -> version up to which its changes went with it, told or not
@@ -199,8 +199,8 @@ class Watch:
     def _changed(self, key: str, entry: str, value: str) -> None:
         """A client reads the stream from the last id it saw; after a wipe too."""
         self._told(orjson.loads(value))
-        number = int(entry.partition("-")[0])
-        if number > self._last_id.get(key, -1):
+        number = entry_of(entry)
+        if number > self._last_id.get(key, (-1, 0)):
             self._last_id[key] = number
             self._saw("feed", orjson.loads(value))
 
