@@ -39,6 +39,7 @@ from streams.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 4
 BEFORE_LIMIT_S, FLOOR_LIMIT_S, SETTLE_S, LOOK_S = 60.0, 300.0, 30.0, 0.5
+INPUT = {"message.timestamp.type": "LogAppendTime"}  # as our workers insist; the others don't look at it
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Stage:
 
     def _fill(self, log: Log, system: System) -> Filled:
         topic = self.new_name("filled")
-        self.create(topic)
+        self.create(topic, INPUT)
         recount = Recount(system.counts_oneself)
         placed = [np.zeros(PARTITIONS, dtype=np.int64)]
 

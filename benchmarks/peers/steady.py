@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.child import child
 from benchmarks.latency_load import check_kept_up
 from benchmarks.peers.recount import Recount
-from benchmarks.peers.stage import Stage
+from benchmarks.peers.stage import INPUT, Stage
 from benchmarks.peers.systems import System
 from benchmarks.probes import Prober
 from benchmarks.run import Deadline, Figures
@@ -33,7 +33,7 @@ def measure(stage: Stage, system: System, rate_per_s: int, measured_s: int, is_q
     """
     warm_up_s, measured_s = (QUICK_WARM_UP_S, QUICK_MEASURED_S) if is_quick else (WARM_UP_S, measured_s)
     topic = stage.new_name("steady")
-    stage.create(topic)
+    stage.create(topic, INPUT)
     settings = stage.input(topic)
     load = [str(rate_per_s), str(warm_up_s + measured_s + 1), str(QUICK_PAIRS if is_quick else 0), system.keyed_by]
     with (

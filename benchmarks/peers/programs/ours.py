@@ -56,6 +56,8 @@ class App(faust.App):
 
     def __init__(self, settings: Settings, rows: KeyedRows) -> None:
         self.settings, self.durable = settings, DurableOffsets()
+        # What the transport asks of an app: whose offsets may be committed. Here all that is durable; handing over clears that.
+        self.owned, self.handing_over = set(range(settings.partitions)), False
         self.stop_began_s = 0.0
         self.hand_over: Callable[[], Awaitable[None]]  # make durable what was folded
         self.bulk = BulkProducer(settings)
