@@ -15,8 +15,11 @@ from faust.types import TP
 from prometheus_client.core import Metric
 
 from agents.ownership import Ownership
+from agents.recovering import end_when_stuck, unread
 from streams.control.following import follow
 from streams.control.state import Fetched
+from streams.errors import CloutstreamError
+from streams.fatal import fatal
 from streams.kafka.bulk import BulkProducer
 from streams.kafka.gap import read_gap
 from streams.redis.feed import Feed
@@ -104,6 +107,7 @@ class CloutstreamApp(Ownership, faust.App):
 
     async def on_first_start(self) -> None:
         """Connect the producer that all agents send through. Faust's data directories aren't made: nothing is kept on disk."""
+        end_when_stuck(self._recovery)
         await self._bulk_producer.start()
 
     async def on_stop(self) -> None:
@@ -126,9 +130,15 @@ class CloutstreamApp(Ownership, faust.App):
     async def _on_recovered(self, _sender: Any, **_: Any) -> None:
         # A recovery may end while the worker does, or after its partitions were handed over: nothing is owned any more. And Faust
         # begins to say so of one that a rebalance cut short, before it cancels that and reads the rest.
-        is_cut_short = cast(Any, self.tables).recovery.signal_recovery_start.is_set()
+        is_cut_short = self._recovery.signal_recovery_start.is_set()
         if self.assigned and not self.should_stop and not is_cut_short:
+            if missing := list(unread(self._recovery, (self.actors, self.entities))):
+                fatal("recovering the tables failed", CloutstreamError("; ".join(missing)))
             self.own_assigned()
+
+    @property
+    def _recovery(self) -> Any:
+        return cast(Any, self.tables).recovery
 
 
 def create_app(settings: Settings) -> CloutstreamApp:

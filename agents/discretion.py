@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
+import redis
+
 from agents.host import Host
 from agents.scorer import Scorer
 from streams.redis import published
 from streams.redis.writer import REBUILD, Writer
 from streams.tables.score_records import ScoreRecord
 
+LOOK_INTERVAL_S = 0.5
+ERASE_INTERVAL_S = 10.0  # between two looks through everything: a network's moderators may close accounts by the minute
 Records = list[tuple[bytes, int, ScoreRecord | None]]
 
 
@@ -60,8 +67,21 @@ class Discretion:
         if forgotten and record is not None and forgotten.named_out(record) is not record and self._app.holds(partition):
             self._app.entities.partition(partition).write_again([key])
 
-    async def erase(self, writer: Writer) -> None:
-        """Take who is forgotten out of the change feeds, the reasons and the scores of owned partitions, as far as that is due.
+    async def run(self) -> None:
+        """Erase what is due, for ever: beside the publishing, since it looks through all that Redis keeps."""
+        writer = self._app.new_writer()
+        try:
+            while True:
+                pause_s = LOOK_INTERVAL_S
+                with contextlib.suppress(redis.RedisError, OSError):  # the publisher says so
+                    if await self.erase(writer):
+                        pause_s = ERASE_INTERVAL_S
+                await asyncio.sleep(pause_s)
+        finally:
+            await writer.close()
+
+    async def erase(self, writer: Writer) -> bool:
+        """Take who is forgotten out of the change feeds, the reasons and the scores of owned partitions; return if that was due.
 
         It is due again when somebody wrote of a partition who didn't know of them all: this worker, before it heard of it, or one
         that had lost the partition and went on. Redis notes that with the write, so that nobody has to live to tell of it.
@@ -72,10 +92,11 @@ class Discretion:
         forgotten, eraser = self._app.control.forgotten, writer.eraser
         due = await eraser.due(sorted(self._app.owned), forgotten)
         if not due:
-            return
+            return False
         begun = await eraser.begin(due, forgotten)
         await eraser.erase_changes(due, forgotten)
         # What the table holds of them gets its tombstones in its own time; it lacks what another worker has buried already.
         gone = [published.expired(name) for name in await eraser.scores(forgotten)]
         if await writer.write(min(due), gone, forgotten.fingerprint) != REBUILD:  # else again when there are boards
             await eraser.end(due, forgotten, begun)
+        return True

@@ -60,6 +60,7 @@ class Ownership:
         self.recovered = False  # and its rows are read
         self._handing_over_now = asyncio.Lock()
         self._draining: asyncio.Future[None] | None = None
+        self._is_durable = False  # what the last hand-over drained
         self.drain: Drain | None = None  # make everything durable now
         self.forget: Callable[[], None] = lambda: None  # let go of what was fetched and not yet taken
         self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
@@ -97,11 +98,12 @@ class Ownership:
             if owned and self.drain is not None:
                 self.handing_over = True
                 # Not cancelled when time is up: a flush cut off would leave rows that are neither dirty nor durable.
+                self._is_durable = False
                 self._draining = asyncio.ensure_future(self._drain_and_commit(self.drain, owned))
                 await asyncio.wait({self._draining}, timeout=within_s)
                 if self._draining.done():
                     self._draining.result()
-                else:
+                elif not self._is_durable:
                     # What is still under way may land behind rows of the next owner. Should that be us, it begins from nothing:
                     # else rows here could be neither what is in the changelog nor dirty.
                     for table in (self.actors, self.entities):
@@ -110,6 +112,7 @@ class Ownership:
 
     async def _drain_and_commit(self, drain: Drain, owned: set[int]) -> None:
         await drain(owned)
+        self._is_durable = True
         # Twice: the first may only have waited for a commit of less that was under way. Later they are another worker's.
         for _ in range(2):
             if self.handing_over and await self.consumer.commit():

@@ -40,8 +40,8 @@ class Publisher:
         self._pending: dict[int, Pending] = {}
         self._work = asyncio.Event()
         self._definitions = Definitions(app)
-        self._discretion = Discretion(app, scorer)
-        self._rebuilder = Rebuilder(app, self._definitions, self._discretion)
+        self.discretion = Discretion(app, scorer)
+        self._rebuilder = Rebuilder(app, self._definitions, self.discretion)
         self._noter = Noter(app, intake, scorer)
 
     async def take(self, content: Range) -> None:
@@ -58,7 +58,7 @@ class Publisher:
             if offset >= pending.next_offset:
                 record = decode(value) if value else None
                 self._put(content.partition, pending, key or b"", offset, record)
-                self._discretion.have_written_again(content.partition, key or b"", record)
+                self.discretion.have_written_again(content.partition, key or b"", record)
         pending.next_offset = max(pending.next_offset, content.offsets[-1] + 1)
         self._work.set()
 
@@ -103,7 +103,7 @@ class Publisher:
 
     async def _step(self, writer: Writer) -> None:
         self._work.clear()
-        self._discretion.look()
+        self.discretion.look()
         for p in [p for p in self._pending if p not in self.app.owned]:
             del self._pending[p]
             self._alerter.forget(p)
@@ -118,7 +118,6 @@ class Publisher:
         if REBUILD in outcomes:
             await self._rebuilder.rebuild(writer)
         if self._noter.is_due:
-            await self._discretion.erase(writer)
             await self._noter.note(writer, self._written, self._shared)
             if self._definitions.is_due:
                 await self._definitions.tell(writer)
@@ -136,7 +135,7 @@ class Publisher:
         if not pending.records:
             self._may_commit(partition, pending.written)  # written while the partition was handed over, and is owned again
             return LIVE
-        if not self._discretion.may_write:
+        if not self.discretion.may_write:
             return LIVE
         upto = pending.next_offset
         records, done, outcome = pending.take(), 0, LIVE
@@ -144,7 +143,7 @@ class Publisher:
             while done < len(records) and outcome != REBUILD:
                 part = records[done : done + SLICE]
                 async with self.app.turns:
-                    items, times = entries(self._discretion.named_out(partition, part), self.app.clock.time())
+                    items, times = entries(self.discretion.named_out(partition, part), self.app.clock.time())
                     forgotten = self.app.control.forgotten.fingerprint
                 outcome = await writer.write(partition, items, forgotten)
                 if outcome != REBUILD:
@@ -203,4 +202,5 @@ def add_publisher(app: Host, intake: Intake, scorer: Scorer, alerter: Alerter) -
     scorer.publish = publisher.offer
     app.agent(app.ranges(app.settings.scores_topic), name="publisher")(scores)
     app.endless("publishing", publisher.run)
+    app.endless("taking forgotten accounts out of Redis", publisher.discretion.run)
     return publisher

@@ -89,6 +89,7 @@ class Scorer:
             partitions = [p for p in partitions if self.app.holds(p)]
             states = {p: self.app.entities.partition(p) for p in partitions}
             fold_waiting(states.values())
+            table.told_below.update((p, self._durable(p)) for p in partitions)
             table.forget(self.app.control.forgotten)
             self._walk.step(self.app.owned, now_s)
             buried = self._buried(partitions)
@@ -107,6 +108,11 @@ class Scorer:
             self.app.counters.flushes[self.app.entities.name] += 1  # of millions of rows takes minutes, and isn't stuck
         if self._are_held(states):
             await asyncio.gather(*(self._mark(p, marker, states[p], now_s) for p, marker in markers.items()))
+
+    def _durable(self, partition: int) -> int:
+        """Return the engagements offset below which rows and scores are durable, whoever wrote them."""
+        known = self.app.consumer.committed(TP(self.app.settings.engagements_topic, partition))
+        return max(self.durable_offset.get(partition, 0), known)
 
     def bury(self, partition: int, key: bytes) -> None:
         """Have a tombstone written for an entity of somebody forgotten, whose score was met after that."""

@@ -16,6 +16,7 @@ from streams import entities
 from streams.alerts.judging import Alert, judge
 from streams.alerts.places import Place, looked
 from streams.alerts.rules import Rule
+from streams.control.state import ControlState
 from streams.events.engagements import Engagements, decode
 from streams.kafka.reading import read_topic
 from streams.reader.scale import influence, score_of
@@ -23,6 +24,7 @@ from streams.settings import Settings
 from streams.tables.entity_rows import EntityRows
 from streams.tables.flush import flush_pieces
 from streams.tables.fold import fold
+from streams.tables.forgotten import NOBODY, Forgotten
 from streams.tables.score_records import NUMBERS, ScoreRecord
 
 STEP_S = 30.0
@@ -30,8 +32,12 @@ _STANDING = NUMBERS.index("standing")
 Show = Callable[[str, float, float], None]
 
 
-def would_have_said(settings: Settings, rule: Rule, since_s: float, progress: Show = lambda *_: None) -> Iterator[dict[str, Any]]:
+def would_have_said(
+    settings: Settings, control: ControlState, rule: Rule, since_s: float, progress: Show = lambda *_: None
+) -> Iterator[dict[str, Any]]:
     """Yield the alerts that a rule would have written, by event time, those since `since_s`.
+
+    Who is hidden now stands on no board, and who is forgotten now is in no alert, whenever that was.
 
     Raises:
         ServiceUnavailable: Kafka can't be reached.
@@ -42,7 +48,7 @@ def would_have_said(settings: Settings, rule: Rule, since_s: float, progress: Sh
     records = heapq.merge(
         *(read_topic(settings, topic, [p]) for p in range(settings.partitions)), key=lambda record: record.timestamp
     )
-    trial = Trial(settings, rule)
+    trial = Trial(settings, rule, control.hidden, Forgotten(control.forgotten))
     for done, record in enumerate(records):
         if done % 1000 == 0:
             progress("folding", done, 0)
@@ -53,11 +59,22 @@ def would_have_said(settings: Settings, rule: Rule, since_s: float, progress: Sh
 
 
 class Trial:
-    """A rule, and tables of its own that it is tried on."""
+    """A rule, and tables of its own that it is tried on.
 
-    def __init__(self, settings: Settings, rule: Rule) -> None:
-        self._settings, self._rule = settings, rule
+    Args:
+        settings: of the deployment.
+        rule: what is tried.
+        hidden: accounts that readers don't see.
+        forgotten: who is named nowhere.
+    """
+
+    def __init__(
+        self, settings: Settings, rule: Rule, hidden: frozenset[str] = frozenset(), forgotten: Forgotten = NOBODY
+    ) -> None:
+        self._settings, self._rule, self._forgotten = settings, rule, forgotten
+        self._hidden = hidden if rule.scope not in ("topics", "campaigns") else frozenset()  # tags and campaigns aren't
         self.table = EntityRows(settings)
+        self.table.forget(forgotten)  # in causes they count among the others
         self._held: dict[str, Alert] = {}
         self._board: dict[str, float] = {}
         self._taken = b""
@@ -79,7 +96,8 @@ class Trial:
                     self._place(record)
                 elif record.change is not None or self._rule.kind == "goal":
                     said += [orjson.loads(a.body) for a in judge([self._rule], record, self._settings) if self._is_new(a)]
-        return said + (self._look() if self._rule.kind == "top" else [])
+        said += self._look() if self._rule.kind == "top" else []
+        return [alert for alert in said if not self._forgotten.is_named_in(alert)]
 
     def _is_new(self, alert: Alert) -> bool:
         """Decide as `alert.lua` does."""
@@ -93,6 +111,8 @@ class Trial:
 
     def _place(self, record: ScoreRecord) -> None:
         entity = entities.parse(orjson.loads(record.name))
+        if self._forgotten.has(orjson.loads(record.name).encode()) or entity.id in self._hidden:
+            return
         if entities.board_scope(entity) == self._rule.scope:
             standing = record.numbers.split(",")[_STANDING]
             if standing == "null":

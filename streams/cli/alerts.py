@@ -153,10 +153,11 @@ def _test(args: argparse.Namespace, settings: Settings) -> int:
     from streams.control.reading import read_control
 
     since_s = ago_or_at(args.since, time.time())
-    rule = _find(args.id, read_control(settings).rules.by_id)
+    control = read_control(settings)
+    rule = _find(args.id, control.rules.by_id)
     said = 0
     with bar("folding") as show:
-        for alert in would_have_said(settings, rule, since_s, progress=show):
+        for alert in would_have_said(settings, control, rule, since_s, progress=show):
             said += 1
             if args.json:
                 print_json(alert)

@@ -11,7 +11,7 @@ from streams.columns.grouping import order_by_owner, run_lengths, run_starts, st
 from streams.columns.index import Rows
 from streams.columns.records import picked, put
 from streams.model.weighing import REPEAT_WINDOW_S
-from streams.tables.actor_rows import REMEMBERED, TARGET, ActorRows
+from streams.tables.actor_rows import TARGET, ActorRows
 
 _TAKEN_BACK = 255  # no kind: an engagement can be undone once
 Floats = NDArray[np.float64]
@@ -104,7 +104,7 @@ class RecentTargets:
         return found
 
     def remember(self, weight: Floats, standing: Floats, undone: list[Undone]) -> None:
-        """Store the latest engagement with each target; of an actor's targets the newest 15 are kept."""
+        """Store the latest engagement with each target; of an actor's targets the newest are kept."""
         counted = where_true(~self._undo)
         state, group = self._state, self._group[counted]
         # Assigned in offset order, so of several with one target the latest stays.
@@ -117,17 +117,18 @@ class RecentTargets:
                 state["kind"][self._group[u.original]] = _TAKEN_BACK
         worth = where_true(state["times"] > 0)
         counts = np.bincount(self._owner_of_group[worth], minlength=len(self._rows))
-        crowded = counts[self._owner_of_group[worth]] > REMEMBERED
+        most = self._actors.remembered
+        crowded = counts[self._owner_of_group[worth]] > most
         if crowded.any():
-            worth = np.concatenate([worth[~crowded], self._newest(worth[crowded])])
+            worth = np.concatenate([worth[~crowded], self._newest(worth[crowded], most)])
             worth = worth[stable_order(self._owner_of_group[worth])]
-            counts = np.minimum(counts, REMEMBERED)
+            counts = np.minimum(counts, most)
         self._actors.targets.replace(self._rows, picked(state, worth), counts)
 
-    def _newest(self, groups: Rows) -> Rows:
-        """Return, of each actor's groups, the 15 with the latest engagement."""
+    def _newest(self, groups: Rows, most: int) -> Rows:
+        """Return, of each actor's groups, the `most` with the latest engagement."""
         order = groups[np.lexsort((-self._state["at"][groups].astype(np.int64), self._owner_of_group[groups]))]
         owners = self._owner_of_group[order]
         first = run_starts(owners)
         rank = np.arange(len(owners)) - first.repeat(run_lengths(first, len(owners)))
-        return order[rank < REMEMBERED]
+        return order[rank < most]

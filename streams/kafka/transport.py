@@ -26,6 +26,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
+from streams.fatal import fatal
 from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
 
@@ -115,6 +116,9 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._next: dict[TP, int] = {}  # where the next fetch goes on, whether or not what was fetched is delivered
         self._rewind: dict[TP, int] = {}
+        self.sought: dict[TP, int] = {}  # where recovery last began to read changelogs
+        self._sought_meanwhile: set[TP] = set()  # while a fetch was under way, which may bring what was before
+        self._seeking = asyncio.Lock()  # one at a time: the last that was asked for must be the last in the thread
 
     def rewind(self, tp: TP, offset: int) -> None:
         """Have a partition fetched from `offset` again, and nothing of it delivered before.
@@ -145,6 +149,20 @@ class BatchConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek in changelogs, for recovery, and note where: what comes must go on from there, without a hole."""
+        async with self._seeking:
+            self._note_sought(partitions)
+            await super().seek_wait(partitions)
+            self._note_sought(partitions)  # a fetch begun since then may have been before the seek in the thread
+
+    def _note_sought(self, partitions: Mapping[TP, int]) -> None:
+        self.sought.update(partitions)
+        self._next.update(partitions)
+        self._sought_meanwhile.update(partitions)
+        for tp in partitions:
+            self._rewind.pop(tp, None)
+
     async def _seek(self, partition: TP, offset: int) -> None:
         thread = cast(BatchConsumerThread, self._thread)
         await thread.call_thread(thread.seek_in_thread, partition, offset)
@@ -158,7 +176,9 @@ class BatchConsumer(driver.Consumer):
         """Fetch, and yield one message per partition that had records."""
         await self._linger()
         await self._seek_back()
+        self._sought_meanwhile.clear()
         records, active = await self._wait_next_records(timeout)
+        self._check_fetcher()
         self.app.on_fetched()
         generation_id = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -166,6 +186,9 @@ class BatchConsumer(driver.Consumer):
         self._last_fetched = sum(map(len, records.values()))
         if not self.flow_active:
             # A rebalance came in between: what was fetched may belong to nobody. Read again from what is committed.
+            for tp, fetched in records.items():
+                if fetched:
+                    self._fetch_again(tp, fetched[0].offset)
             try:
                 await self.perform_seek()
             except Exception as e:  # as Faust: the rebalance that follows seeks again
@@ -177,15 +200,25 @@ class BatchConsumer(driver.Consumer):
             start = min(self._next.get(tp, fetched[0].offset), fetched[0].offset)
             self._next[tp] = fetched[-1].offset + 1
             is_current = self.flow_active and self.app.consumer_generation_id == generation_id
+            is_dropped = not is_current or (active is not None and tp not in active and tp not in self._buffered_partitions)
             if tp in self._rewind:
                 continue
-            if not is_current or (active is not None and tp not in active and tp not in self._buffered_partitions):
-                if self.app.topics.acks_enabled_for(tp.topic):  # recovery seeks in changelogs itself
-                    self.rewind(tp, fetched[0].offset)
+            if is_dropped or tp in self._sought_meanwhile:
+                self._fetch_again(tp, fetched[0].offset)
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             self._delivers_at_once = self._has_room(tp)
             yield tp, self._range_message(tp, fetched, start, generation_id)
+
+    def _fetch_again(self, tp: TP, offset: int) -> None:
+        """Have what was fetched of a partition from `offset` on, and isn't delivered, fetched again."""
+        self.rewind(tp, self.sought[tp] if tp in self._sought_meanwhile else offset)
+
+    def _check_fetcher(self) -> None:
+        """End the process when aiokafka's fetching has ended by an error: Faust would go on to get nothing for ever."""
+        fetcher = cast(Any, self._thread)._consumer._fetcher
+        if fetcher.error_future.done() and not self.should_stop and not self.app.should_stop:
+            fatal("fetching from Kafka ended", fetcher.error_future.exception() or RuntimeError("without an error"))
 
     async def perform_seek(self) -> None:
         """Go on from what is committed, and deliver nothing before: `start` then tells of all that was committed by others.
@@ -200,11 +233,12 @@ class BatchConsumer(driver.Consumer):
     async def _seek_back(self) -> None:
         """Carry out rewinds: only between two fetches, so that nothing fetched before can be mistaken for what they lead to."""
         for tp in list(self._rewind):
-            offset = self._rewind.pop(tp)
-            if tp in self.assignment():
-                with contextlib.suppress(IllegalStateError):  # it was revoked on the way to the thread
-                    await self.seek(tp, offset)
-                    self._next[tp] = offset
+            async with self._seeking:
+                offset = self._rewind.pop(tp, None)
+                if offset is not None and tp in self.assignment():
+                    with contextlib.suppress(IllegalStateError):  # it was revoked on the way to the thread
+                        await self.seek(tp, offset)
+                        self._next[tp] = offset
 
     def _range_message(self, tp: TP, fetched: list[Any], start: int, generation_id: int) -> Message:
         last = fetched[-1]

@@ -13,6 +13,8 @@ for _, a in ipairs(cmsgpack.unpack(ARGV[3])) do
     redis.call("HSET", key, "ver", a[2], "episode", a[4], "at", string.format("%.4f", a[5]))
     if a[7] > 0 then
       redis.call("EXPIRE", key, math.ceil(a[7]))
+    else
+      redis.call("PERSIST", key) -- of another rule that had the same id
     end
     redis.call("XADD", prefix .. "alerts", "MAXLEN", "~", ARGV[2], "*", "json", a[8])
     redis.call("PUBLISH", prefix .. "alerts", a[8])

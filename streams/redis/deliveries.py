@@ -14,6 +14,7 @@ import orjson
 import redis
 
 from streams.redis.feed import connect
+from streams.redis.forgetting import ALERTS
 from streams.settings import Settings
 
 GROUP = "webhooks"
@@ -85,6 +86,8 @@ class Deliveries:
         async with self._client.pipeline(transaction=True) as pipe:
             pipe.xadd(f"{self._key}:undelivered", fields, maxlen=self._settings.alerts_maxlen, approximate=True)
             pipe.xack(self._key, GROUP, delivery.entry)
+            # Somebody may have taken who is forgotten out of these meanwhile, whom this worker hasn't heard of.
+            pipe.hdel(f"{self._settings.redis_prefix}forgotten", ALERTS)
             await pipe.execute()
 
     async def _begin(self) -> None:

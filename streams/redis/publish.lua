@@ -14,7 +14,8 @@ if not live and redis.call("GET", prefix .. "rebuild:token") ~= mode then
 end
 -- A partition counts as without people forgotten only while whoever writes of it knows them: a worker that has lost it may not.
 local without = redis.call("HGET", prefix .. "forgotten", partition)
-if without and string.match(without, "^%S+") ~= ARGV[10] then
+local knows_all = not without or string.match(without, "^%S+") == ARGV[10]
+if not knows_all then
   redis.call("HDEL", prefix .. "forgotten", partition)
 end
 local boards, names = prefix .. "board:", prefix .. "boards"
@@ -62,10 +63,14 @@ local function has_evidence(scope, member, reach)
 end
 
 -- Adds a change to the feed and calls it out. Its id is its offset; where somebody who lost the partition has told of what is behind
--- it, the next one after that.
-local function tell(change, id)
+-- it, the next one after that. But where the entity has no score here, it may have been taken out together with its changes, by
+-- one who knows more people to be forgotten: what it knew before the feed did is told by the partition's owner, or by nobody.
+local function tell(change, id, is_new)
   local feed = prefix .. "changes:" .. partition
   if type(redis.pcall("XADD", feed, "MAXLEN", "~", ARGV[4], id, "json", change)) ~= "string" then
+    if is_new and not knows_all then
+      return
+    end
     local about = redis.call("XINFO", "STREAM", feed)
     for i = 1, #about, 2 do
       if about[i] == "last-generated-id" then
@@ -125,7 +130,7 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
       redis.call("HDEL", hash, "t")
     end
     if is_news then
-      tell(e[9], e[8])
+      tell(e[9], e[8], not found[1])
       keep(prefix .. "history:" .. e[1], e[10], history)
       keep(prefix .. "why:" .. e[1], e[11], statements)
     end

@@ -37,7 +37,7 @@ def encode_rows(table: ActorRows, rows: Rows) -> list[bytes]:
     tails = [(table.targets.gather(rows)[0], counts)]
     for topic, offsets in table.taken.by_topic():
         mine = offsets[rows]
-        # An earlier release has no room for more; a row without is taken to hold nothing of its topic.
+        # An earlier release has no room for more: of a full row it isn't known how far it is taken of the topics left out.
         has = ((mine > 0) & (sum(n for _, n in tails) < MOST_TARGETS)).astype(np.int64)
         entries = np.zeros(int(has.sum()), dtype=TARGET)
         entries["target"], entries["kind"] = topic, TAKEN
@@ -142,7 +142,13 @@ def _is_older(value: bytes, before: bytes) -> bool:
     if not says_taken(value) or not says_taken(before):
         return False
     mine, theirs = _taken_of(value), _taken_of(before)
-    return mine != theirs and all(offset <= theirs.get(topic, 0) for topic, offset in mine.items())
+    topics = {
+        topic
+        for topic in mine.keys() | theirs.keys()
+        if (topic in mine or value[1] < MOST_TARGETS) and (topic in theirs or before[1] < MOST_TARGETS)
+    }
+    behind = [mine.get(topic, 0) - theirs.get(topic, 0) for topic in topics]
+    return min(behind, default=0) < 0 and max(behind) <= 0
 
 
 def _taken_of(value: bytes) -> dict[bytes, int]:
@@ -172,16 +178,19 @@ def _load_rows(table: ActorRows, keys: list[bytes], values: list[bytes], partiti
     entries = np.frombuffer(b"".join([v[body:] for v in values]), TARGET)
     owner = np.arange(len(rows)).repeat(counts)
     is_taken = entries["kind"] == TAKEN
-    newer = _take_over(table, partition, rows, picked(entries, is_taken), owner[is_taken])
+    newer = _take_over(table, partition, rows, picked(entries, is_taken), owner[is_taken], counts < MOST_TARGETS)
     kept = ~is_taken & newer[owner]
     put(table.rows, rows[newer], picked(states, newer))
     table.targets.replace(rows[newer], picked(entries, kept), np.bincount(owner[kept], minlength=len(rows))[newer])
 
 
-def _take_over(table: ActorRows, partition: int, rows: Rows, taken: NDArray[np.void], owner: Rows) -> NDArray[np.bool_]:
+def _take_over(
+    table: ActorRows, partition: int, rows: Rows, taken: NDArray[np.void], owner: Rows, has_room: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Note how far rows that are read are taken; return which are to be kept, shape (rows,).
 
-    Those aren't that are taken less far than what is here: they become dirty, to be written again.
+    Those aren't that are taken less far than what is here: they become dirty, to be written again. Only a row that has room for
+    another entry holds nothing of a topic that it doesn't name.
     """
     offsets = taken["window"].astype(np.int64) | taken["at"].astype(np.int64) << 32
     says, older = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
@@ -191,7 +200,10 @@ def _take_over(table: ActorRows, partition: int, rows: Rows, taken: NDArray[np.v
         some = taken["target"] == topic
         mine = read[topic] = np.zeros(len(rows), dtype=np.int64)
         mine[owner[some]] = offsets[some]
-        older |= mine < table.taken.of_hash(topic)[rows]
+        held = table.taken.of_hash(topic)[rows]
+        is_unknown = (mine == 0) & ~has_room
+        mine[is_unknown] = held[is_unknown]
+        older |= mine < held
     newer = ~(says & older)
     table.dirty[rows[~newer]] = True
     in_rows = table.inputs(partition).in_rows

@@ -36,9 +36,7 @@ TARGET = np.dtype(
     ]
 )
 MOST_TARGETS = 16
-# One fewer are remembered: the changelog has how far a row is taken as a last entry, which an earlier release reads as a target
-# that nobody engaged with, and leaves out.
-REMEMBERED = MOST_TARGETS - 1
+LEAST_REMEMBERED = 8  # with so many input topics that not all of them have a place
 
 OUTCOMES = ("applied", "self", "duplicate", "forgotten", "refused", "misplaced", "clamped")
 
@@ -90,6 +88,15 @@ class ActorRows(KeyedRows):
         self.taken = Taken()
         self.latest_day = 0
         self._inputs: dict[int, Inputs] = {}
+
+    @property
+    def remembered(self) -> int:
+        """How many targets of an actor are remembered.
+
+        Fewer than there may be: in the changelog the last entries say how far a row is taken of each input topic, which an
+        earlier release reads as targets that nobody engaged with, and leaves out.
+        """
+        return max(LEAST_REMEMBERED, MOST_TARGETS - max(1, self.taken.topics))
 
     @property
     def nbytes(self) -> int:

@@ -82,6 +82,8 @@ class EntityRows(KeyedRows):
         self.past: NDArray[np.void] = np.zeros(64, dtype=PAST)
         self.surging: NDArray[np.bool_] = np.zeros(64, dtype=bool)
         self.surges: dict[int, Surge] = {}  # of the rows that are
+        # By partition: the scores of rows of versions below are in their topic, with their changes. Lower is right, too.
+        self.told_below: dict[int, int] = {}
         self._logs: dict[int, Marker] = {}
         self._paces: dict[int, Pace] = {}
 
@@ -104,6 +106,7 @@ class EntityRows(KeyedRows):
         """Forget a partition."""
         self._logs.pop(partition, None)
         self._paces.pop(partition, None)
+        self.told_below.pop(partition, None)
         self.remove(self.live_of(partition))
 
     def _reserve(self, rows: int) -> None:

@@ -64,17 +64,28 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
         """Apply ranges read during recovery. A failure ends the process: Faust would log it and go on without the rows.
 
         What was read of a partition that has moved away is left out; of a topic that recovery doesn't know, Faust may hand a
-        range to whatever table it filled last.
+        range to whatever table it filled last. So is what has a hole before it, and what comes while a rebalance has stopped the
+        flow: Faust empties its queue then, and what was on the way into it comes after what is gone. It is read again.
         """
+        consumer: Any = self.app.consumer
         for event in batch:
             content: Any = event.message.value  # a Range
-            if content.topic != self._changelog or content.partition not in self.partitions:
+            tp = event.message.tp
+            if content.topic != self._changelog or content.partition not in self.partitions or not consumer.flow_active:
+                continue
+            if content.start > self.read_upto(tp) + 1:
                 continue
             try:
                 self.partition(content.partition).load(content.keys, content.values)
             except BaseException as e:
                 fatal(f"applying {content.topic}[{content.partition}]@{content.offsets[0]} to the table failed", e)
-            self.set_persisted_offset(event.message.tp, content.offsets[-1])
+            self.set_persisted_offset(tp, content.offsets[-1])
+
+    def read_upto(self, tp: TP) -> int:
+        """Return the offset up to which the state has all there is, or there was nothing to read."""
+        consumer: Any = self.app.consumer
+        sought: int = consumer.sought.get(tp, 0)
+        return max(self.persisted_offset(tp), sought - 1)
 
     async def need_active_standby_for(self, tp: TP) -> bool:
         """There are no standbys: all of a partition's rows come from its changelog."""

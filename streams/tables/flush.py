@@ -2,7 +2,7 @@
 
 Every touched entity's score is written; a *change event* rides on it when the score moved far enough (`model.md` 5). A row
 is encoded after its change was decided, so a crash can't swallow one: a recovered row that was not folded since says again
-what it said.
+what it said, where that may not be in the scores topic. Nowhere else: after Redis was wiped nobody can tell it from news.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def _decide_changes(
     for i in (i for i, surge in surges.items() if surge.is_news and new[i]):
         table.surges[int(rows[i])].told = True
     told = np.where(table.told_as[rows] > 0, table.told_as[rows], state["published"])
-    state["before"] = np.where(new, told, np.where(folded, 0.0, state["before"]))
+    below = np.array([table.told_below.get(p, 0) for p in range(table.settings.partitions)])
+    is_over = folded | (state["off"] < below[table.part[rows]])
+    state["before"] = np.where(new, told, np.where(is_over, 0.0, state["before"]))
     table.told_as[rows[new]] = 0
     state["published"] = np.where(new, score, state["published"])
     table.rows["before"][rows] = state["before"]

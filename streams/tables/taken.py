@@ -35,6 +35,11 @@ class Taken:
         """Bytes of all columns."""
         return sum(column.nbytes for column in self._columns.values())
 
+    @property
+    def topics(self) -> int:
+        """How many topics are known."""
+        return len(self._columns.keys() | set(self._topics.values()))
+
     def reserve(self, rows: int) -> None:
         """Make room for row numbers below `rows`."""
         self._rows = max(self._rows, rows)
@@ -60,8 +65,9 @@ class Taken:
         return column
 
     def by_topic(self) -> Iterator[tuple[int, Offsets]]:
-        """Yield each topic with its offsets, always in the same order."""
-        yield from sorted(self._columns.items(), key=lambda column: column[0])
+        """Yield each topic with its offsets, always in the same order: what is no input any more last."""
+        inputs = set(self._topics.values())
+        yield from sorted(self._columns.items(), key=lambda column: (column[0] not in inputs, column[0]))
 
     def clear(self, rows: Rows) -> None:
         """Forget rows."""

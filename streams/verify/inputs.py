@@ -105,7 +105,7 @@ def recounted(topic: str, records: Iterable[Record], inputs: Inputs, settings: S
             inputs.outcomes["clamped"] += event.at > record.timestamp / 1000
             inputs.outcomes["misplaced"] += _home(event.actor, settings.partitions) != record.partition
             entities = _count(inputs, event, record.timestamp, settings)
-            actor, at = hash_of(b"account:%b" % _escaped(event.actor).encode()), min(event.at, record.timestamp / 1000)
+            actor, at = hash_of(b"account:%b" % escaped(event.actor).encode()), min(event.at, record.timestamp / 1000)
             inputs.digests.add((topic, record.partition), record.offset, actor, event.kind | event.is_undo << 2, at, entities)
         yield record
 
@@ -135,11 +135,11 @@ def _judged(records: Iterable[Record], forgotten: Forgotten) -> Iterator[tuple[R
 
 def _count(inputs: Inputs, event: Event, broker_ms: int, settings: Settings) -> int:
     """Count an event for every entity that it is for; return for how many."""
-    account = "account:" + _escaped(event.author)
+    account = "account:" + escaped(event.author)
     targets = [account]
     if settings.topics_enabled:
         for tag in _first_distinct(event.tags, settings.max_tags):
-            topic = "topic:" + _escaped(tag)
+            topic = "topic:" + escaped(tag)
             targets += (topic, f"{account}@{topic}")
     for campaign in inputs.campaigns.entities_of(event, broker_ms):
         targets += (campaign, f"{account}@{campaign}")
@@ -160,7 +160,8 @@ def _first_distinct(tags: Iterable[str], most: int) -> list[str]:
 
 
 @lru_cache(200_000)
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return an id as it stands in an entity's name."""
     return text.translate(_ESCAPES)
 
 

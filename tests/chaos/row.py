@@ -76,6 +76,11 @@ class Row:
         return not self.wrong and not self.not_played and all(limit.is_speed for limit in self.missed)
 
     @property
+    def is_finding(self) -> bool:
+        """Whether something was seen that must never be, however seldom it comes: other values, or a limit passed."""
+        return self.is_unequal or any(not limit.is_speed and not limit.is_least for limit in self.missed)
+
+    @property
     def said(self) -> list[str]:
         """What else is to be told of it."""
         return [*self.notes, *self.wrong, *filter(None, [self.not_played])]

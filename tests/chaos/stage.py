@@ -18,14 +18,18 @@ from load import Load, Record, lively, send
 from processes import Worker
 from services.apache import ApacheKafka
 from services.redis_server import RedisServer
+from simulation.rates import times_of, wrong_rates
 
 from chaos.row import Row
 from chaos.watch import Watch
 from streams.errors import CloutstreamError
-from streams.kafka.topics import create_topics
+from streams.kafka.topics import create_topics, read_topic
 from streams.replay.waiting import wait_until_published
 from streams.settings import Settings
+from streams.tables.actor_rows import ActorRows
+from streams.tables.states import ActorState
 from streams.verify import verify
+from streams.verify.forgotten import Forgotten
 
 SESSION_S = 6.0
 PATIENCE_S = 120.0
@@ -143,6 +147,7 @@ class Scene:
     server: RedisServer
     load: Load | None = None
     acknowledged: int = 0  # records that Kafka has, but for those of the load under way
+    recounts_actors: bool = True  # how busy they are, too
     _events: Iterator[Record] = field(default_factory=lambda: iter(()))
 
     def begin(self, least: int, rate_per_s: float, *, workers: int = 1, events: Iterable[Record] | None = None) -> None:
@@ -166,8 +171,15 @@ class Scene:
         self.load = Load(self.settings, self._events, rate_per_s, patient=True, least=least)
 
     def done(self) -> int:
-        """Return how many input records are committed."""
-        return sum(offset for (topic, _), offset in self.running.committed().items() if topic in self.settings.topic_names)
+        """Return how many input records are committed, as far as Kafka could be asked."""
+        return self._done(self.running.committed())
+
+    def surely_done(self) -> int:
+        """Return how many input records are committed, as soon as Kafka can tell it."""
+        return self._done(self.running.surely_committed())
+
+    def _done(self, committed: dict[tuple[str, int], int]) -> int:
+        return sum(offset for (topic, _), offset in committed.items() if topic in self.settings.topic_names)
 
     def until_moving(self) -> None:
         """Return when something more is committed."""
@@ -228,6 +240,21 @@ class Scene:
         if not report.ok:
             row.wrong += [str(mismatch) for mismatch in report.mismatches[:5]]
             row.wrong.append(f"{report.mismatch_count:,} values differ")
+        if self.recounts_actors:
+            self._recount_actors()
+
+    def _recount_actors(self) -> None:
+        """Compare how busy the actors are, as a worker would recover it, with the input."""
+        (topic,) = self.settings.topic_names
+        times = times_of(read_topic(self.settings, topic), Forgotten())
+        table = ActorRows()
+        for p in range(self.settings.partitions):
+            records = list(read_topic(self.settings, self.settings.actors_changelog, [p]))
+            ActorState(table, p).load([r.key or b"" for r in records], [r.value for r in records])
+        wrong = [said for p in range(self.settings.partitions) for said in wrong_rates(table, p, times)]
+        self.row.at_least("actors recounted", sum(len(table.live_of(p)) for p in range(self.settings.partitions)), 1)
+        self.row.is_unequal |= bool(wrong)
+        self.row.wrong += wrong[:5]
 
 
 Fault = Callable[[Stage, Row], None]

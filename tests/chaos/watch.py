@@ -30,26 +30,54 @@ class Watch(threading.Thread):
         self._ends: deque[tuple[float, dict[TopicPartition, int]]] = deque()
         self._idle_since_s: dict[TopicPartition, float] = {}  # of partitions with work: when something was last committed
         self._committed: dict[TopicPartition, int] = {}
-        self.longest_pause_s = 0.0  # of any partition
-        self.longest_lag_s = 0.0
-        self.worst_pause_s = 0.0  # of all that was measured one after the other
+        self._longest_pause_s = self._longest_lag_s = 0.0
+        self._worst_pause_s = 0.0
+        self._samples = 0  # since the last reset
+        self._failure: BaseException | None = None
         self.start()
+
+    @property
+    def longest_pause_s(self) -> float:
+        """Of any partition, since the last reset."""
+        return self._looked(self._longest_pause_s)
+
+    @property
+    def longest_lag_s(self) -> float:
+        """Of any partition, since the last reset."""
+        return self._looked(self._longest_lag_s)
+
+    @property
+    def worst_pause_s(self) -> float:
+        """Of all that was measured one after the other."""
+        return self._looked(self._worst_pause_s)
+
+    def _looked(self, seconds: float) -> float:
+        """Return what was found, if there was a look: one that died, or never saw anything, found nothing wrong."""
+        if self._failure is not None:
+            raise self._failure
+        assert self._samples, "nothing was seen since the watch began"
+        return seconds
 
     def begin(self) -> None:
         """Measure from now on, and forget what was before."""
         self.reset()
-        self.worst_pause_s = 0.0
+        self._worst_pause_s = 0.0
 
     def reset(self) -> None:
         """Measure the next, from now on."""
         self._idle_since_s = {}
-        self.longest_pause_s = self.longest_lag_s = 0.0
+        self._longest_pause_s = self._longest_lag_s = 0.0
+        self._samples = 0
 
     def run(self) -> None:
         """Look, for as long as it isn't closed."""
         while not self._ended.is_set():
-            with contextlib.suppress(KafkaError, CloutstreamError, OSError):  # Kafka is away: looked again with new clients
-                self._look_on()
+            try:
+                with contextlib.suppress(KafkaError, CloutstreamError, OSError):  # Kafka is away: looked again with new clients
+                    self._look_on()
+            except BaseException as e:
+                self._failure = e
+                return
             self._ended.wait(INTERVAL_S)
 
     def _look_on(self) -> None:
@@ -69,13 +97,14 @@ class Watch(threading.Thread):
         for tp in self._tps:
             # Since the sample before, which may be long ago when Kafka was away.
             if (since_s := self._idle_since_s.get(tp)) is not None:
-                self.longest_pause_s = max(self.longest_pause_s, now_s - since_s)
+                self._longest_pause_s = max(self._longest_pause_s, now_s - since_s)
             if ends[tp] > committed.get(tp, 0):
                 has_moved = since_s is None or committed.get(tp) != self._committed.get(tp)
                 idle_since_s[tp] = now_s if has_moved else since_s
         self._committed, self._idle_since_s = committed, idle_since_s
-        self.worst_pause_s = max(self.worst_pause_s, self.longest_pause_s)
-        self.longest_lag_s = max(self.longest_lag_s, *(self._lag_s(tp, committed.get(tp, 0), now_s) for tp in self._tps))
+        self._worst_pause_s = max(self._worst_pause_s, self._longest_pause_s)
+        self._longest_lag_s = max(self._longest_lag_s, *(self._lag_s(tp, committed.get(tp, 0), now_s) for tp in self._tps))
+        self._samples += 1
 
     def _lag_s(self, tp: TopicPartition, committed: int, now_s: float) -> float:
         """Return for how long a partition has had records behind `committed`."""

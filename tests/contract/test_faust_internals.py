@@ -261,6 +261,16 @@ def test_recovery_goes_on_from_what_the_store_says_it_holds() -> None:
     must_say(TableManager.on_rebalance, "await T(table.on_rebalance)(", f"ColumnStore.on_rebalance in {TABLES}")
 
 
+def test_recovery_seeks_by_one_call_and_takes_for_read_what_came_last() -> None:
+    must_say(Recovery._seek_offsets, "await consumer.seek_wait(new_offsets)", f"seek_wait in {TRANSPORT}")
+    must_say(
+        Recovery._slurp_changelogs.fun, "offsets[tp] = offset buf = buffers[table] buf.append(event)", "agents/recovering.py"
+    )
+    must_say(Recovery._wait, "await self.wait_first(", "agents/recovering.py")
+    # What may be on its way into the queue then comes after what is gone.
+    must_say(App._on_partitions_revoked, "T(self.flow_control.clear)()", f"apply_changelog_batch in {TABLES}")
+
+
 # The app
 
 
@@ -327,6 +337,10 @@ def test_a_worker_that_has_stopped_ends_by_the_method_that_ours_overrides() -> N
 
 
 # aiokafka: fetching
+
+
+def test_a_fetcher_that_has_ended_says_why() -> None:
+    must_say(fetcher.Fetcher, "def error_future(self): return self._fetch_task", f"_check_fetcher in {TRANSPORT}")
 
 
 def test_the_fetch_wait_is_read_after_it_was_changed() -> None:

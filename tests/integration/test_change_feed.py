@@ -42,9 +42,9 @@ class Feed:
         self.heard.subscribe(f"{self.prefix}changes")
         self.heard.get_message(timeout=5)  # that it is subscribed
 
-    async def write(self, *records: ScoreRecord) -> str:
+    async def write(self, *records: ScoreRecord, knows: str = "") -> str:
         self.offset += len(records)
-        return await self.writer.write(0, [published.entry(r, self.offset + i, 0.0) for i, r in enumerate(records)], "")
+        return await self.writer.write(0, [published.entry(r, self.offset + i, 0.0) for i, r in enumerate(records)], knows)
 
     async def fill(self, *records: ScoreRecord) -> None:
         """Have Redis filled, from a table that holds these."""
@@ -122,6 +122,20 @@ async def test_a_change_is_told_although_a_worker_without_the_partition_told_of_
     assert feed.published() == [5, 6]
     entries: Any = feed.client.xrange(f"{feed.prefix}changes:0")
     assert [entry for entry, _ in entries] == [b"41-0", b"42-1", b"42-2"]
+
+
+@pytest.mark.parametrize("knows", ["", "fingerprint"])
+async def test_a_change_of_somebody_taken_out_is_not_called_out_by_who_does_not_know_it_and_comes_late(
+    feed: Feed, knows: str
+) -> None:
+    await feed.write(record(5, before=1.0))
+    feed.client.hset(f"{feed.prefix}forgotten", "0", "fingerprint")  # and takes out:
+    feed.client.delete(feed.key, f"{feed.prefix}history:{ANN}", f"{feed.prefix}why:{ANN}")
+    feed.client.xdel(f"{feed.prefix}changes:0", *(entry for entry, _ in feed.client.xrange(f"{feed.prefix}changes:0")))  # type: ignore[union-attr, misc]
+    feed.published()
+    feed.offset -= 1  # its own, of a worker that lost the partition
+    await feed.write(record(5, before=1.0), knows=knows)
+    assert feed.published() == ([5] if knows else [])
 
 
 async def test_a_fill_forgets_nothing_of_what_was_told(feed: Feed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from agents.control import Control
 from streams.alerts.judging import Alert
 from streams.control.forgetting import Forgetting, encode, id_of
 from streams.control.state import ControlRecord, Fetched
+from streams.redis.deliveries import Deliveries, Delivery
 from streams.redis.feed import Feed
 from streams.redis.forgetting import ALERTS
 from streams.redis.writer import Writer
@@ -88,6 +90,24 @@ async def test_who_writes_an_alert_without_knowing_them_makes_alerts_due_again(f
     # The second time it is there already, and nothing is written.
     assert [await feed.write([alert], knows), await feed.write([alert], NOBODY)] == [1, 0]
     assert await feed.eraser.due([ALERTS], ONE) == due
+
+
+async def test_who_puts_aside_what_a_webhook_did_not_take_does(settings: Settings, feed: Feed) -> None:
+    begun = await feed.eraser.begin([ALERTS], ONE)
+    await feed.eraser.end([ALERTS], ONE, begun)
+    deliveries = Deliveries(settings)
+    await deliveries.give_up(Delivery(b"1-0", b"{}"), "no", 1)
+    await deliveries.close()
+    assert await feed.eraser.due([ALERTS], ONE) == [ALERTS]
+
+
+async def test_an_alert_of_a_rule_that_took_the_place_of_one_with_a_cool_down_is_remembered_for_good(feed: Feed) -> None:
+    jump = Alert("1", "r", "account:cem", 1.7e9, 5, 4, "5", 0.0, 60.0, b"{}")
+    assert jump.kept_s > 0
+    assert await feed.write([jump], NOBODY) == 1
+    goal = replace(jump, id="2", version=6, since=6, episode="goal", kept_s=0.0)
+    assert await feed.write([goal], NOBODY) == 1
+    assert await feed.client.ttl(f"{feed.eraser._prefix}alerts:held:r:account:cem") == -1
 
 
 @pytest.mark.parametrize(("knows", "due"), [(ONE.fingerprint, []), (NOBODY, [ALERTS]), (TWO.fingerprint, [ALERTS])])

@@ -20,6 +20,7 @@ schedule again, step by step, and tells what happened.
     watch      what must hold at every moment
     rules      alert rules, and what they must say
     oracle     what must hold at the end
+    rates      how busy actors are, recounted; the fault runner asks it, too
     schedule   runs one
     mutations  bugs that must be found
 

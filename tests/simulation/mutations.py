@@ -250,8 +250,10 @@ def is_found(mutation: Mutation) -> bool:
     for seed in range(mutation.first, mutation.first + mutation.within):
         plan = replace(Plan.of(seed), **dict(mutation.plan))
         with mutated(mutation):
-            is_violated = run(seed, plan).violation is not None
-        if is_violated and run(seed, plan).violation is None:
+            violation = run(seed, plan).violation
+        # A bug that only raises proves nothing.
+        is_crash = violation is not None and ("Traceback" in violation or "exception came out" in violation)
+        if violation is not None and not is_crash and run(seed, plan).violation is None:
             return True
     return False
 
@@ -275,6 +277,8 @@ def mutated(mutation: Mutation) -> Iterator[None]:
         )
     text = text.replace(old, new)
     if mutation.also[0]:
+        if text.count(_dedented(mutation.also[0])) != 1:
+            raise ValueError(f"{mutation.where} has not {mutation.also[0]!r} once: change the mutation with the code")
         text = text.replace(_dedented(mutation.also[0]), mutation.also[1])
     made: dict[str, Any] = {}
     exec(compile(text, f"<{mutation.name}>", "exec"), module.__dict__, made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import orjson
 from faust.types import TP
 
 from streams.events.engagements import KIND_MASK, TWEET, UNDO_BIT, decode
-from streams.intake.weigh import DAY_S
 from streams.settings import Settings
 from streams.tables import actor_codec
 from streams.tables.actor_rows import OUTCOMES, ActorRows
@@ -19,7 +17,7 @@ from streams.tables.entity_rows import EntityRows
 from streams.tables.states import ActorState, EntityState
 from streams.verify.compare import Totals, compare_inputs, compare_table
 from streams.verify.digests import Digests
-from streams.verify.inputs import Inputs, accepted_events
+from streams.verify.inputs import Inputs
 from streams.verify.log import log_of
 from streams.verify.redis_state import compare_redis
 from streams.verify.report import Report
@@ -27,6 +25,7 @@ from streams.verify.table import tables_of
 
 from .client import Reading
 from .log import Log
+from .rates import times_of, wrong_rates
 from .store import Store
 from .world import Violation
 
@@ -85,27 +84,19 @@ def _people(settings: Settings, log: Log, store: Store) -> None:
 
 
 def _rates(settings: Settings, log: Log, inputs: Inputs, live: list[Any]) -> None:
-    """Compare how busy actors are with a recount of their events: each once, however often it was taken.
+    """Compare how busy actors are with a recount of their events.
 
     Of one input topic. Of several, two workers may each have taken what the other hasn't, and no row holds both: where one that
     had lost a partition gets it back, single events may be missing in how busy an actor is.
     """
     if len(settings.topic_names) > 1:
         return
-    times: defaultdict[tuple[int, bytes], list[float]] = defaultdict(list)
-    for topic in settings.topic_names:
-        for record, event in accepted_events(log.topic(topic), inputs.forgotten):
-            if event.kind != TWEET and not event.is_undo:
-                times[record.partition, event.actor.encode()].append(min(event.at, record.timestamp / 1000))
+    (topic,) = settings.topic_names
+    times = times_of(log.topic(topic), inputs.forgotten)
     for worker in live:
-        table = worker.actor_rows
         for p in worker.owned:
-            rows = table.live_of(p)
-            for name, row in zip(table.names.get(rows), table.rows[rows], strict=True):
-                at = np.array(times[p, name.removeprefix(b"account:")])
-                expected = np.exp2((at - row["rate_at"]) / DAY_S).sum()
-                if abs(row["rate"] - expected) > 1e-9 * expected:
-                    raise Violation(f"{worker}: {name!r} engaged {row['rate']} times lately, expected {expected}")
+            for wrong in wrong_rates(worker.actor_rows, p, times):
+                raise Violation(f"{worker}: {wrong}")
 
 
 def _minutes(settings: Settings, store: Store) -> None:

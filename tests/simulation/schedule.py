@@ -15,6 +15,7 @@ import orjson
 from faust.types import TP
 
 import agents.alerter
+import agents.discretion
 import agents.fetched
 import agents.intake
 import agents.publisher
@@ -92,6 +93,8 @@ _ALWAYS = (
     (agents.scorer, "MARKER_REFRESH_S", MARKER_REFRESH_S),
     (agents.intake, "MARKER_REFRESH_S", MARKER_REFRESH_S),
     (agents.alerter, "LOOK_INTERVAL_S", 0.1),
+    (agents.discretion, "LOOK_INTERVAL_S", 0.1),
+    (agents.discretion, "ERASE_INTERVAL_S", 0.2),
     (streams.tables.forgetting, "INTERVAL_S", 0.2),
     (streams.control.campaigns, "ACTIVATION_S", 0.4),
     (streams.control.state, "MARGIN_S", 0.2),
@@ -276,7 +279,7 @@ class Schedule:
             return "a request is under way"
         for worker in self._live():
             is_dirty = worker.entity_rows.dirty.any() or worker.actor_rows.dirty.any()
-            if worker.is_paused or is_dirty or worker.bulk.is_busy or worker.gaps_read:
+            if worker.is_paused or is_dirty or worker.is_flushing or worker.bulk.is_busy or worker.gaps_read:
                 return f"{worker} has something to write"
         if s.redis_prefix + "epoch" not in self.store.data:
             return "Redis is not complete"

@@ -70,6 +70,9 @@ class Store:
     def _expire(self, key: str, _seconds: Any) -> int:
         return int(key in self.data)
 
+    def _persist(self, _key: str) -> int:
+        return 0  # nothing here expires
+
     def _hget(self, key: str, field: str) -> str | None:
         found: str | None = self.data.get(key, {}).get(field)
         return found

@@ -48,8 +48,8 @@ class Watch:
         self._seen: dict[str, dict[str, int]] = {"feed": {}, "wake-up": {}}
         self._may_repeat: set[str] = set()  # entities of which the last wake-up may be told again
         self._last_id: dict[str, tuple[int, int]] = {}
-        # Entity -> version of a change -> the score before it and after it.
-        self._changes: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
+        # Entity -> version of a change -> the score before it and after it, as each worker told of it.
+        self._changes: dict[str, dict[int, set[tuple[float, float]]]] = defaultdict(dict)
         self._gone: dict[str, int] = {}  # entity -> version up to which its changes went with it, told or not
         self._compacted: set[tuple[str, int]] = set()  # entity and version of changes that only who had read them can tell
         self._told_upto: dict[str, int] = {}  # entity -> version up to which the feed told of its changes, before a wipe or since
@@ -136,7 +136,7 @@ class Watch:
         self._scores[key] = max(self._scores.get(key, -1), ver)
         change = orjson.loads(record.value or b"").get("change")
         if change is not None:
-            self._changes[name].setdefault(ver, (change["before"], change["after"]))
+            self._changes[name].setdefault(ver, set()).add((change["before"], change["after"]))
 
     def committed(self, tp: TP, before: int, offset: int) -> None:
         """Check that nothing is committed whose effects could be lost (invariant 6)."""
@@ -208,18 +208,20 @@ class Watch:
         """Check that a change ends as one of its entity's, and begins no later than the first of those that weren't told yet."""
         entity, ver = change["entity"], change["ver"]
         changes, upto = self._changes[entity], self._upto(entity)
-        if ver not in changes or abs(changes[ver][1] - change["after"]) > 1e-3:
+        if not any(abs(after - change["after"]) <= 1e-3 for _, after in changes.get(ver, ())):
             raise Violation(f"the feed tells of {entity} what is no change of it, those are {changes}: {change}")
         missing = [v for v in changes if upto < v < ver and (entity, v) not in self._compacted]
         # Those that waited together are told as one; and one that a crash had told again may begin with what was told already.
-        if missing and change["before"] not in {before for v, (before, _) in changes.items() if v <= min(missing)}:
+        begins = {before for v, told in changes.items() if missing and v <= min(missing) for before, _ in told}
+        if missing and change["before"] not in begins:
             raise Violation(f"the feed tells of {entity} after version {upto} what left out those of {sorted(missing)}: {change}")
         self._told_upto[entity] = max(upto, ver)
         self.reasoned[entity] = ver
 
     def compacted(self) -> None:
         """Note the changes that are gone from the scores topic."""
-        left = {(r.key, found[1]) for r in self._log.topic(self._settings.scores_topic) if (found := _VER.search(r.value or b""))}
+        scores = self._log.topic(self._settings.scores_topic)
+        left = {(r.key, found[1]) for r in scores if b'"change"' in (r.value or b"") and (found := _VER.search(r.value or b""))}
         changes = ((entity, ver) for entity, versions in self._changes.items() for ver in versions)
         self._compacted = {(entity, ver) for entity, ver in changes if (entity.encode(), b"%d" % ver) not in left}
 

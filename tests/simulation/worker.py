@@ -36,7 +36,8 @@ class Table:
         self.name = name
         self.topic = topic
         self.changelog_topic = SimpleNamespace(get_topic_name=lambda: topic)
-        self.store: ColumnStore[Any] = ColumnStore("columns://", None, self, new_state=new_state, table_name=name)
+        app: Any = SimpleNamespace(consumer=SimpleNamespace(flow_active=True, sought={}))  # its reads leave out nothing
+        self.store: ColumnStore[Any] = ColumnStore("columns://", app, self, new_state=new_state, table_name=name)
 
     def partition(self, partition: int) -> Any:
         return self.store.partition(partition)
@@ -133,6 +134,12 @@ class Worker(Ownership):
                 raise
             raise Violation(self.problem) from e
 
+    @property
+    def is_flushing(self) -> bool:
+        """Whether rows may be neither dirty nor on their way."""
+        flusher: Any = getattr(self.drain, "__self__", None)
+        return flusher is not None and any(lock.locked() for lock in flusher._locks.values())
+
     def die(self, why: str, *args: object) -> None:
         """End at once."""
         if self.is_alive:
@@ -224,7 +231,7 @@ class Worker(Ownership):
             records = partition.read(position, self.world.rng.choice([2, 20, 1000]), end)
             if not records:
                 break
-            event = SimpleNamespace(message=SimpleNamespace(value=_range(records), tp=tp))
+            event = SimpleNamespace(message=SimpleNamespace(value=_range(records, position), tp=tp))
             table.store.apply_changelog_batch([event], None, None)  # type: ignore[list-item]
             position = records[-1].offset + 1
 
@@ -248,9 +255,9 @@ class Worker(Ownership):
             await self.consumer.commit()
 
 
-def _range(records: list[Any]) -> Range:
+def _range(records: list[Any], start: int) -> Range:
     first = records[0]
     return Range(
         first.topic, first.partition, [r.offset for r in records], [r.timestamp for r in records], [r.key for r in records],
-        [r.value for r in records], first.offset,
+        [r.value for r in records], start,
     )  # fmt: skip

@@ -297,6 +297,20 @@ def test_the_causes_of_a_dropped_partition_are_not_told_of_who_gets_its_rows():
     assert [cause["actor"] for cause in causes] == ["here"]
 
 
+def test_a_change_is_not_said_again_where_it_is_known_to_be_in_the_scores_topic():
+    scored = Scored()
+    scored.engage(1.0)
+    assert "change" in scored.flush()["account:ben"]
+    rows = scored.table.find(*hash_names([b"account:ben"]))
+    for below, says in ((0, True), (1, False), (0, False)):  # what was once left out is no change of this row any more
+        scored.table.told_below[0] = below
+        scored.table.dirty[rows] = True
+        assert ("change" in scored.flush()["account:ben"]) is says
+    scored.table.told_below[0] = 1
+    scored.engage(1.0)
+    assert "change" in scored.flush()["account:ben"]
+
+
 def test_a_row_recovered_into_the_place_of_one_that_went_unflushed_says_its_change_again():
     before_crash = Scored()
     before_crash.engage(1.0)

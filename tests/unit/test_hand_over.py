@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from faust.types import TP
 
 from agents.app import CloutstreamApp, create_app
@@ -67,6 +68,17 @@ async def test_what_is_handed_over_is_committed_although_another_commit_was_unde
     trace.may_drain.set()
     await trace.app._on_revoked(None, [])
     assert trace.did == ["drained [0, 1]", "waited for another commit", "committed"]
+
+
+@pytest.mark.parametrize("is_drained", [True, False])
+async def test_rows_that_are_durable_stay_although_their_commit_takes_too_long(is_drained: bool) -> None:
+    trace = Trace()
+    trace.app.entities.partition(0)
+    if is_drained:
+        trace.may_drain.set()
+    trace.app._consumer = cast(Any, SimpleNamespace(commit=asyncio.Event().wait))
+    await trace.app.hand_over(within_s=0.05)
+    assert set(trace.app.entities.store.partitions) == ({0} if is_drained else set())
 
 
 async def test_a_producer_is_not_stopped_under_a_flush_that_takes_too_long(monkeypatch: Any) -> None:

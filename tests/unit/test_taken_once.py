@@ -12,7 +12,7 @@ from streams.intake.take import Taken, take
 from streams.kafka.range import Range
 from streams.settings import Settings
 from streams.tables import actor_codec
-from streams.tables.actor_rows import MOST_TARGETS, REMEMBERED, ROW, TARGET, ActorRows
+from streams.tables.actor_rows import MOST_TARGETS, ROW, TARGET, ActorRows
 from streams.tables.entity_rows import EntityRows
 from streams.tables.states import ActorState
 
@@ -100,6 +100,51 @@ def test_a_row_that_a_worker_without_the_partition_wrote_late_does_not_take_the_
         assert row_of(recovered((ANN, rows[0]), (ANN, newer)).table, ANN) == newer
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_row_of_many_targets_says_of_each_topic_how_far_it_is_taken(at_once: bool) -> None:
+    tweets, likes = Log("tweets", *["ann"] * 40), Log("likes", *["ann"] * 2)
+    table = ActorRows()
+    rows = []
+    for content in (tweets.range(0, 30), likes.range(0, 1), tweets.range(30, 35), likes.range(1, 2), tweets.range(35, 36)):
+        taken(table, content)
+        rows.append(row_of(table, ANN))
+    assert [len(actor_codec._taken_of(row)) for row in rows] == [1, 2, 2, 2, 2]
+    for first in range(len(rows)):
+        state = recovered(*((ANN, row) for row in (rows[first:] if at_once else rows[first : first + 1])))
+        for row in [] if at_once else rows[first + 1 :]:
+            state.load([ANN], [row])
+        assert (row_of(state.table, ANN), is_dirty(state, ANN)) == (rows[-1], False)
+        taken(state.table, tweets.range(30, 36), likes.range(0, 2))
+        assert row_of(state.table, ANN) == rows[-1]
+
+
+def test_a_row_without_room_for_every_topic_is_not_older_for_what_it_does_not_say() -> None:
+    topics = [f"topic{n}" for n in range(MOST_TARGETS)]
+    logs = [Log(topic, *["ann"] * 20) for topic in topics]
+    table = ActorRows()
+    rows = []
+    for log in logs:
+        taken(table, log.range(0, 20))
+        rows.append(row_of(table, ANN))
+    assert len(actor_codec._taken_of(rows[-1])) == MOST_TARGETS - table.remembered < len(topics)
+    state = recovered(*((ANN, row) for row in rows))
+    assert (row_of(state.table, ANN), is_dirty(state, ANN)) == (rows[-1], False)
+    for row in rows:
+        state = recovered((ANN, row))
+        state.load([ANN], [rows[-1]])
+        assert (row_of(state.table, ANN), is_dirty(state, ANN)) == (rows[-1], False)
+
+
+def test_an_input_that_is_one_no_more_comes_after_those_that_are() -> None:
+    for former, topic in (("tweets", "likes"), ("likes", "tweets")):
+        table = ActorRows()
+        taken(table, Log(former, "ann").range(0, 1))
+        again = recovered((ANN, row_of(table, ANN))).table
+        taken(again, Log(topic, *["ann"] * 20).range(0, 20))
+        from_last = [*actor_codec._taken_of(row_of(again, ANN)).values()]
+        assert from_last == [1, 20]
+
+
 def test_of_a_row_that_two_workers_wrote_the_one_taken_further_stays() -> None:
     log = Log("tweets", "ann", "ann", "ann")
     table = ActorRows()
@@ -132,8 +177,8 @@ def test_an_earlier_release_has_room_for_all_entries_of_a_row() -> None:
     table = ActorRows()
     taken(table, log.range(0, 40))
     value = row_of(table, ANN)
-    assert value[1] == REMEMBERED + 1 == MOST_TARGETS
+    assert value[1] == table.remembered + 1 == MOST_TARGETS
     assert len(value) == 2 + ROW.itemsize + MOST_TARGETS * TARGET.itemsize
     _, targets = actor_codec.decode_row(value)
-    assert len(targets) == REMEMBERED
+    assert len(targets) == table.remembered
     assert np.frombuffer(value[-TARGET.itemsize :], TARGET)["times"] == 0, "which it leaves out when it writes"

@@ -39,9 +39,9 @@ def one_of_three_killed(stage: Stage, row: Row) -> None:
         for number in range(stage.pick(6, 1)):
             broker = scene.kafka.brokers[number % 3]
             broker.stop()
-            before = scene.done()
+            before = scene.surely_done()  # with it gone
             scene.running.pass_time(stage.pick(20, 12))
-            row.at_least("events committed while it was away", scene.done() - before, 1)
+            row.at_least("events committed while it was away", scene.surely_done() - before, 1)
             broker.start()
             row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S, is_speed=True)
             row.rounds += 1
@@ -54,7 +54,10 @@ def paused(stage: Stage, row: Row) -> None:
     with stage.scene(row) as scene:
         scene.begin(LEAST, RATE)
         for seconds in (5, 30) * stage.pick(3, 1):
+            scene.watch.reset()
+            scene.running.pass_time(1.0)
             _pause(scene, seconds)
+            row.at_least("pause of a partition, against the broker's", scene.watch.longest_pause_s / seconds, 0.8)
         _note_restarts(scene)
         scene.end()
 
