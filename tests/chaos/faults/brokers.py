@@ -39,8 +39,11 @@ def one_of_three_killed(stage: Stage, row: Row) -> None:
         for number in range(stage.pick(6, 1)):
             broker = scene.kafka.brokers[number % 3]
             broker.stop()
-            before = scene.surely_done()  # with it gone
+            before, until = scene.surely_done(), time.monotonic() + HEALED_S
             scene.running.pass_time(stage.pick(20, 12))
+            # Nothing can be written before the cluster counts it out of the replicas, its session of 9 s later.
+            while scene.surely_done() == before and time.monotonic() < until:
+                scene.running.pass_time(0.5)
             row.at_least("events committed while it was away", scene.surely_done() - before, 1)
             broker.start()
             row.at_most("goes on after it is back, s", scene.until_recovered(time.monotonic()), HEALED_S, is_speed=True)
