@@ -39,6 +39,19 @@ Recovery._build_highwaters, Recovery._build_offsets = highwaters, too_slow
 sys.exit(main(["worker"]))
 """
 
+# One whose recovery waits for records that never come.
+RECOVERY_THAT_NEVER_ENDS = """
+import asyncio, sys
+from faust.tables.recovery import Recovery
+from streams.cli import main
+
+async def far(self, consumer, tps, destination, title):
+    destination.update({tp: 1_000_000 for tp in tps})
+
+Recovery._build_highwaters = far
+sys.exit(main(["worker"]))
+"""
+
 
 @pytest.fixture
 def kafka_server() -> Iterator[EmbeddedBroker]:
@@ -47,12 +60,22 @@ def kafka_server() -> Iterator[EmbeddedBroker]:
         yield server
 
 
-def test_a_recovery_that_faust_has_given_up_ends_the_worker(settings: Settings) -> None:
-    settings = replace(settings, stall_timeout_s=STALL_S)
+def test_a_recovery_that_faust_has_given_up_ends_the_worker_at_once(settings: Settings) -> None:
     create_topics(settings)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | settings.to_environ()
     ended = subprocess.run(
         [sys.executable, "-c", RECOVERY_THAT_TIMES_OUT], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 70, ended.stderr
+    assert "recovering the tables failed: CloutstreamError('a step of it took more than 0.2 s')" in ended.stderr.splitlines()[-1]
+
+
+def test_a_recovery_that_reads_nothing_more_ends_the_worker(settings: Settings) -> None:
+    settings = replace(settings, stall_timeout_s=STALL_S)
+    create_topics(settings)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | settings.to_environ()
+    ended = subprocess.run(
+        [sys.executable, "-c", RECOVERY_THAT_NEVER_ENDS], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 70, ended.stderr
     last = ended.stderr.splitlines()[-1]
