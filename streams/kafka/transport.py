@@ -188,7 +188,7 @@ class BatchConsumer(driver.Consumer):
             # A rebalance came in between: what was fetched may belong to nobody. Read again from what is committed.
             for tp, fetched in records.items():
                 if fetched:
-                    self._fetch_again(tp, fetched[0].offset)
+                    self._fetch_again(tp, self._start_of(tp, fetched))
             try:
                 await self.perform_seek()
             except Exception as e:  # as Faust: the rebalance that follows seeks again
@@ -197,18 +197,23 @@ class BatchConsumer(driver.Consumer):
         for tp, fetched in records.items():
             if not fetched:
                 continue
-            start = min(self._next.get(tp, fetched[0].offset), fetched[0].offset)
+            start = self._start_of(tp, fetched)
             self._next[tp] = fetched[-1].offset + 1
             is_current = self.flow_active and self.app.consumer_generation_id == generation_id
             is_dropped = not is_current or (active is not None and tp not in active and tp not in self._buffered_partitions)
             if tp in self._rewind:
                 continue
             if is_dropped or tp in self._sought_meanwhile:
-                self._fetch_again(tp, fetched[0].offset)
+                self._fetch_again(tp, start)
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             self._delivers_at_once = self._has_room(tp)
             yield tp, self._range_message(tp, fetched, start, generation_id)
+
+    def _start_of(self, tp: TP, fetched: list[Any]) -> int:
+        """Return where a fetch went on: before its first record, where compaction took what was between."""
+        first: int = fetched[0].offset
+        return min(self._next.get(tp, first), first)
 
     def _fetch_again(self, tp: TP, offset: int) -> None:
         """Have what was fetched of a partition from `offset` on, and isn't delivered, fetched again."""
@@ -216,9 +221,10 @@ class BatchConsumer(driver.Consumer):
 
     def _check_fetcher(self) -> None:
         """End the process when aiokafka's fetching has ended by an error: Faust would go on to get nothing for ever."""
-        fetcher = cast(Any, self._thread)._consumer._fetcher
-        if fetcher.error_future.done() and not self.should_stop and not self.app.should_stop:
-            fatal("fetching from Kafka ended", fetcher.error_future.exception() or RuntimeError("without an error"))
+        fetching = cast(Any, self._thread)._consumer._fetcher.error_future
+        if fetching.done() and not self.should_stop and not self.app.should_stop:
+            error = None if fetching.cancelled() else fetching.exception()
+            fatal("fetching from Kafka ended", error or RuntimeError("it was cancelled"))
 
     async def perform_seek(self) -> None:
         """Go on from what is committed, and deliver nothing before: `start` then tells of all that was committed by others.

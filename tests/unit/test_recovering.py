@@ -192,10 +192,11 @@ async def test_a_range_of_a_changelog_that_is_dropped_is_fetched_again() -> None
     async def stop_flow() -> None:
         fetching.consumer.flow_active = False
 
+    fetching.consumer._next[ENTITIES] = 3  # compaction took what was there
     fetching.meanwhile = stop_flow
     assert await fetching.delivered() == []
     fetching.consumer.flow_active, fetching.meanwhile = True, lambda: asyncio.sleep(0)
-    assert (await fetching.delivered(), fetching.seeks) == ([5], [5])
+    assert (await fetching.delivered(), fetching.seeks) == ([3], [3])
 
 
 async def test_what_was_fetched_before_recovery_sought_is_not_delivered_and_recovery_begins_where_it_sought() -> None:
