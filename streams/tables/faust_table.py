@@ -84,8 +84,9 @@ class ColumnStore(base.Store[Any, Any], Generic[S]):
     def read_upto(self, tp: TP) -> int:
         """Return the offset up to which the state has all there is, or there was nothing to read."""
         consumer: Any = self.app.consumer
-        sought: int = consumer.sought.get(tp, 0)
-        return max(self.persisted_offset(tp), sought - 1)
+        # Faust seeks to the last offset that is held, or that was deleted; to 0 for neither.
+        sought: int = consumer.sought.get(tp, 0) or -1
+        return max(self.persisted_offset(tp), sought)
 
     async def need_active_standby_for(self, tp: TP) -> bool:
         """There are no standbys: all of a partition's rows come from its changelog."""

@@ -13,7 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from agents.app import CloutstreamApp, create_app
-from agents.recovering import end_when_stuck
+from agents.recovering import end_when_stuck, unread
 from streams.kafka import transport
 from streams.kafka.durable import DurableOffsets
 from streams.kafka.range import Range
@@ -123,6 +123,17 @@ async def test_what_was_deleted_before_the_oldest_record_is_no_hole() -> None:
     app.consumer.sought[ENTITIES] = 499  # where the changelog begins  # type: ignore[attr-defined]
     app.entities.store.apply_changelog_batch([fetched(ENTITIES, 510, start=499)], None, None)
     assert app.entities.store.persisted_offset(ENTITIES) == 510
+
+
+async def test_nor_is_a_changelog_of_which_all_was_deleted() -> None:
+    app = new_app(ENTITIES)
+    app.tables._changelogs[ENTITIES.topic] = app.entities
+    await rebalance(app, {ENTITIES}, set())
+    recovery = app.tables.recovery
+    recovery.active_offsets[ENTITIES] = app.consumer.sought[ENTITIES] = 499  # type: ignore[attr-defined]
+    assert list(unread(recovery, (app.entities,))) == []
+    app.consumer.sought[ENTITIES] = 0  # type: ignore[attr-defined]
+    assert len(list(unread(recovery, (app.entities,)))) == 1
 
 
 async def test_what_comes_while_a_rebalance_has_stopped_the_flow_is_not_applied() -> None:
