@@ -67,7 +67,7 @@ class Worker:
     @property
     def owned(self) -> list[int]:
         """The partitions that it last said it is ready for."""
-        said = re.findall(r"ready: partitions \[([\d, ]*)\]", self.log())
+        said = re.findall(r"ready: partitions \[([\d, ]*)\]", end_of(self._log, sys.maxsize))
         return [int(p) for p in said[-1].split(",") if p.strip()] if said else []
 
     def log(self) -> str:
