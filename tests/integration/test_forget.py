@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,7 @@ import msgspec
 import pytest
 from harness import Deployment, deployment
 from load import Record, send
+from processes import ROOT
 
 from streams.alerts.rules import Rule, checked
 from streams.alerts.rules import encode as encode_rule
@@ -20,11 +24,23 @@ from streams.cli import main
 from streams.control.forgetting import id_of
 from streams.control.writing import write
 from streams.kafka.reading import read_topic
-from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 
 RITA = "rita{1}@höst%é"
 FORMS = (RITA, "rita%7B1%7D%40höst%25é", json.dumps(RITA)[1:-1])
 Run = Callable[..., Any]
+# A worker that looks through Redis for ever, for whom it is to take out.
+ERASING_THAT_NEVER_ENDS = """
+import asyncio, sys
+from streams.cli import main
+from streams.redis.forgetting import Eraser
+
+async def looking(self, *_):
+    await asyncio.sleep(3600)
+
+Eraser.erase_changes = looking
+sys.exit(main(["worker"]))
+"""
 
 
 @pytest.fixture
@@ -68,6 +84,7 @@ def names_in_redis(running: Deployment) -> list[bytes]:
         b"zset": lambda key: client.zrange(key, 0, -1),
         b"list": lambda key: client.lrange(key, 0, -1),
         b"stream": client.xrange,
+        b"none": lambda _: None,  # it went meanwhile
     }
     for key in client.scan_iter(match=f"{running.settings.redis_prefix}*", count=1000):
         held = repr((key, readers[client.type(key)](key)))
@@ -159,6 +176,22 @@ def test_who_is_forgotten_while_no_worker_runs_is_taken_out_when_one_starts(sett
         assert run("score", "bob", "--json")["shares"] == 1
         assert "forgotten" not in {name for name, n in running.stats().items() if n}
         running.assert_equal()
+
+
+def test_scores_are_published_while_somebody_is_taken_out_of_redis(settings: Settings, run: Run) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | settings.to_environ()
+    command = [sys.executable, "-c", ERASING_THAT_NEVER_ENDS]
+    with deployment(settings) as running, subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL) as worker:
+        try:
+            send(settings, lifes_work())
+            running.settle()
+            run("forget", RITA, "--yes", "--json")
+            running.wait_for(lambda: running.client.hlen(f"{settings.redis_prefix}forgotten"), "a beginning")
+            send(settings, [event(f"late{n}", "share", f"late{n}", "bob") for n in range(10)])
+            running.settle(idle_limit_s=20)
+            assert running.reader.score("account:bob").shares == 11
+        finally:
+            worker.kill()
 
 
 def test_an_export_has_all_that_is_held_and_forgets_nothing(settings: Settings, run: Run, tmp_path: Path) -> None:
