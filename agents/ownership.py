@@ -63,7 +63,7 @@ class Ownership:
         self._is_durable = False  # what the last hand-over drained
         self.drain: Drain | None = None  # make everything durable now
         self.forget: Callable[[], None] = lambda: None  # let go of what was fetched and not yet taken
-        self.actor_rows, self.entity_rows = ActorRows(), EntityRows(settings)
+        self.actor_rows, self.entity_rows = ActorRows(settings.topic_names), EntityRows(settings)
         self._read_gap = read_gap
         self._changelogs: dict[tuple[str, int], Changelog] = {}
         self._rescored: set[int] = set()  # partitions whose scores are known to be of this process's formula

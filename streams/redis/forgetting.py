@@ -5,6 +5,7 @@ Scores, boards and histories go by the tombstones of their entities, as when the
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import compress
@@ -21,6 +22,7 @@ from streams.tables.forgotten import Forgotten
 
 _PAGE = 500  # entries read at a time
 ALERTS = "alerts"  # what there is of alerts, beside the partitions
+_PEOPLE = re.compile(rb"(\d+)-")  # an earlier release noted no number
 Part = TypeVar("Part", int, str)
 
 
@@ -39,7 +41,8 @@ class Eraser:
     async def due(self, parts: Sequence[Part], forgotten: Forgotten) -> list[Part]:
         """Return of which partitions, or whether of `ALERTS`, Redis may hold something of them.
 
-        Nobody has taken it out of these, or somebody who didn't know of them all has written since.
+        Nobody has taken it out of these, or somebody who didn't know of them all has written since. Where somebody knew of more,
+        that is theirs to do.
 
         Raises:
             redis.RedisError: Redis is away; call again later.
@@ -47,7 +50,8 @@ class Eraser:
         if not (parts and forgotten):
             return []
         noted = await self._client.hmget(f"{self._prefix}forgotten", *map(str, parts))
-        return [part for part, of in zip(parts, noted, strict=True) if of != forgotten.fingerprint.encode()]
+        known = forgotten.fingerprint.encode()
+        return [part for part, of in zip(parts, noted, strict=True) if of != known and _people(of) <= len(forgotten)]
 
     async def begin(self, parts: Sequence[Part], forgotten: Forgotten) -> str:
         """Note that they are about to be taken out of parts; return what `end` is to be told."""
@@ -132,3 +136,9 @@ class Eraser:
             if len(page) < _PAGE:
                 return
             position = "(" + page[-1][0].decode()
+
+
+def _people(noted: bytes | None) -> int:
+    """Return of how many people a part of Redis is noted to be without."""
+    found = _PEOPLE.match(noted or b"")
+    return int(found[1]) if found else 0

@@ -12,11 +12,15 @@ local live = redis.call("EXISTS", prefix .. "epoch") == 1
 if not live and redis.call("GET", prefix .. "rebuild:token") ~= mode then
   return "rebuild"
 end
--- A partition counts as without people forgotten only while whoever writes of it knows them: a worker that has lost it may not.
-local without = redis.call("HGET", prefix .. "forgotten", partition)
-local knows_all = not without or string.match(without, "^%S+") == ARGV[10]
-if not knows_all then
-  redis.call("HDEL", prefix .. "forgotten", partition)
+-- A partition counts as without people forgotten only while whoever writes of it knows them: a worker that has lost it may not. What
+-- the one who knew most of them knew stays noted. A fingerprint begins with how many it is of; nobody is ever known again.
+local function people(fingerprint)
+  return tonumber(string.match(fingerprint, "^(%d+)-")) or 0
+end
+local known = string.match(redis.call("HGET", prefix .. "forgotten", partition) or "", "^%S*")
+local knows_all = people(ARGV[10]) >= people(known)
+if known ~= ARGV[10] then
+  redis.call("HSET", prefix .. "forgotten", partition, (knows_all and ARGV[10] or known) .. " -")
 end
 local boards, names = prefix .. "board:", prefix .. "boards"
 if not live then
@@ -63,14 +67,10 @@ local function has_evidence(scope, member, reach)
 end
 
 -- Adds a change to the feed and calls it out. Its id is its offset; where somebody who lost the partition has told of what is behind
--- it, the next one after that. But where the entity has no score here, it may have been taken out together with its changes, by
--- one who knows more people to be forgotten: what it knew before the feed did is told by the partition's owner, or by nobody.
-local function tell(change, id, is_new)
+-- it, the next one after that.
+local function tell(change, id)
   local feed = prefix .. "changes:" .. partition
   if type(redis.pcall("XADD", feed, "MAXLEN", "~", ARGV[4], id, "json", change)) ~= "string" then
-    if is_new and not knows_all then
-      return
-    end
     local about = redis.call("XINFO", "STREAM", feed)
     for i = 1, #about, 2 do
       if about[i] == "last-generated-id" then
@@ -108,6 +108,9 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
     -- An equal version is written, too: the boards may lack it. A rebuild lays them out anew, and whoever does it may be behind the
     -- hash, as the owner of a partition is behind one that lost it and went on.
     local v, held, is_news = e[7], tonumber(ver), e[9] and tonumber(e[12]) > tonumber(told)
+    -- What has no score here may have been taken out together with its changes, by one who knows more people to be forgotten. Then
+    -- the partition's owner tells them, or nobody.
+    is_news = is_news and (knows_all or found[1])
     local is_written = version >= held
     ver, told = is_written and v[15] or ver, is_news and e[12] or told
     local note = told ~= ver and told .. " " .. ver or ""
@@ -130,7 +133,7 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
       redis.call("HDEL", hash, "t")
     end
     if is_news then
-      tell(e[9], e[8], not found[1])
+      tell(e[9], e[8])
       keep(prefix .. "history:" .. e[1], e[10], history)
       keep(prefix .. "why:" .. e[1], e[11], statements)
     end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,13 +80,14 @@ class Inputs:
 class ActorRows(KeyedRows):
     """Actors of the owned partitions, and how far their input is taken.
 
-    `latest_day` is the newest broker day seen since this process began, 0 before: until then nothing expires.
+    `inputs` names the input topics. `latest_day` is the newest broker day seen since this process began, 0 before: until then
+    nothing expires.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Iterable[str] = ()) -> None:
         super().__init__(ROW)
         self.targets = Pool(TARGET, MOST_TARGETS)
-        self.taken = Taken()
+        self.taken = Taken(inputs)
         self.latest_day = 0
         self._inputs: dict[int, Inputs] = {}
 

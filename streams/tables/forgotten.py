@@ -33,13 +33,14 @@ class Accounts(Protocol):
 class Forgotten:
     """All who are forgotten, as the control topic says.
 
-    `fingerprint` differs with who they are; empty for nobody. `lo` and `hi` are the halves of their hashes; by the low ones
+    `fingerprint` begins with how many they are, and differs with who; empty for nobody. `lo` and `hi` are the halves of their hashes; by the low ones
     people are known in sets of those engaged.
     """
 
     def __init__(self, definitions: Mapping[str, Forgetting]) -> None:
         self._since_ms = {bytes.fromhex(name): forgetting.since_ms for name, forgetting in definitions.items()}
-        self.fingerprint = xxh3_64_hexdigest(b"".join(sorted(self._since_ms))) if self._since_ms else ""
+        who = xxh3_64_hexdigest(b"".join(sorted(self._since_ms)))
+        self.fingerprint = f"{len(self._since_ms)}-{who}" if self._since_ms else ""
         words = np.frombuffer(b"".join(self._since_ms), dtype=">u8").reshape(-1, 2).astype(np.uint64)
         self.lo, self.hi = words[:, 1].copy(), words[:, 0].copy()
 

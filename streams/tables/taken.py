@@ -6,7 +6,7 @@ lost the partition may write an older row behind a newer one. Both are told by t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,15 @@ class Taken:
     """Per row and input topic the offset after the last event that the row holds; 0 where it holds none.
 
     Topics are known by the 64-bit hash of their name, as the changelog has them: what is read of one that is no input any more
-    stays until its row goes.
+    stays until its row goes. `inputs` names those that are; one that isn't named is known to be when something of it is taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Iterable[str] = ()) -> None:
         self._rows = 64
         self._columns: dict[int, Offsets] = {}  # by topic
         self._topics: dict[str, int] = {}
+        for topic in inputs:
+            self.hash_of(topic)
 
     @property
     def nbytes(self) -> int:

@@ -247,7 +247,7 @@ class Scene:
         """Compare how busy the actors are, as a worker would recover it, with the input."""
         (topic,) = self.settings.topic_names
         times = times_of(read_topic(self.settings, topic), Forgotten())
-        table = ActorRows()
+        table = ActorRows(self.settings.topic_names)
         for p in range(self.settings.partitions):
             records = list(read_topic(self.settings, self.settings.actors_changelog, [p]))
             ActorState(table, p).load([r.key or b"" for r in records], [r.value for r in records])

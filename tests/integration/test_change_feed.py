@@ -20,11 +20,11 @@ from streams.tables.score_records import NUMBERS, Change, ScoreRecord, merged
 ANN = "account:ann"
 
 
-def record(ver: int, before: float | None = None) -> ScoreRecord:
+def record(ver: int, before: float | None = None, name: str = ANN) -> ScoreRecord:
     """Return a score that is as high as its version; it changed if it is known what was before."""
     numbers = dict.fromkeys(NUMBERS, "1") | {"score": f"{ver}.0", "ver": str(ver)}
     change = None if before is None else Change(str(before), f"{ver}.0", "[]")
-    return ScoreRecord(f'"{ANN}"', ",".join(numbers.values()), change)
+    return ScoreRecord(f'"{name}"', ",".join(numbers.values()), change)
 
 
 @dataclass
@@ -124,18 +124,30 @@ async def test_a_change_is_told_although_a_worker_without_the_partition_told_of_
     assert [entry for entry, _ in entries] == [b"41-0", b"42-1", b"42-2"]
 
 
-@pytest.mark.parametrize("knows", ["", "fingerprint"])
-async def test_a_change_of_somebody_taken_out_is_not_called_out_by_who_does_not_know_it_and_comes_late(
-    feed: Feed, knows: str
+@pytest.mark.parametrize("knows", ["", "1-them"])
+@pytest.mark.parametrize("is_late", [True, False])
+async def test_a_change_of_somebody_taken_out_is_not_called_out_by_who_does_not_know_it(
+    feed: Feed, is_late: bool, knows: str
 ) -> None:
     await feed.write(record(5, before=1.0))
-    feed.client.hset(f"{feed.prefix}forgotten", "0", "fingerprint")  # and takes out:
+    feed.client.hset(f"{feed.prefix}forgotten", "0", "1-them")  # and takes out:
     feed.client.delete(feed.key, f"{feed.prefix}history:{ANN}", f"{feed.prefix}why:{ANN}")
     feed.client.xdel(f"{feed.prefix}changes:0", *(entry for entry, _ in feed.client.xrange(f"{feed.prefix}changes:0")))  # type: ignore[union-attr, misc]
     feed.published()
-    feed.offset -= 1  # its own, of a worker that lost the partition
-    await feed.write(record(5, before=1.0), knows=knows)
-    assert feed.published() == ([5] if knows else [])
+    for name in ("account:bob", ANN):  # of a worker that lost the partition, which writes before, too
+        feed.offset -= is_late
+        await feed.write(record(5, before=1.0, name=name), knows=knows)
+    assert feed.published() == ([5, 5] if knows else [])
+
+
+async def test_a_change_that_who_does_not_know_who_is_forgotten_kept_to_itself_is_told_by_the_partition_s_owner(
+    feed: Feed,
+) -> None:
+    feed.client.hset(f"{feed.prefix}forgotten", "0", "1-them")
+    await feed.write(record(5, before=1.0))
+    assert feed.published() == []
+    await feed.write(record(5, before=1.0), knows="1-them")
+    assert (feed.published(), feed.told()) == ([5], [5])
 
 
 async def test_a_fill_forgets_nothing_of_what_was_told(feed: Feed) -> None:

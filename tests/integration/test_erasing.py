@@ -61,11 +61,19 @@ async def test_a_partition_is_due_until_it_is_done(writer: Writer) -> None:
     assert await writer.eraser.due([0, 1, 2], forgotten()) == []
 
 
-@pytest.mark.parametrize(("knows", "due"), [(ONE.fingerprint, []), (NOBODY, [0]), (TWO.fingerprint, [0])])
+@pytest.mark.parametrize(("knows", "due"), [(ONE.fingerprint, []), (NOBODY, [0])])
 async def test_who_writes_without_knowing_them_makes_it_due_again(writer: Writer, knows: str, due: list[int]) -> None:
     await erased(writer, [0, 1], ONE)
     await writer.write(0, GONE, knows)
     assert await writer.eraser.due([0, 1], ONE) == due
+
+
+async def test_what_somebody_knew_more_of_is_for_who_knows_as_much(writer: Writer) -> None:
+    await erased(writer, [0, 1], ONE)
+    await writer.write(0, GONE, TWO.fingerprint)
+    for knows in (ONE.fingerprint, NOBODY):
+        await writer.write(0, GONE, knows)
+        assert (await writer.eraser.due([0, 1], ONE), await writer.eraser.due([0, 1], TWO)) == ([], [0, 1])
 
 
 @pytest.mark.parametrize(("knows", "due"), [(ONE.fingerprint, []), (NOBODY, [0])])

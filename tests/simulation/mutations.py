@@ -142,7 +142,7 @@ MUTATIONS = [
         "what a fill wrote counts as told", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace("
-        "'tonumber(e[12]) > tonumber(told)', 'version > held')",
+        "'tonumber(e[12]) > tonumber(told)', 'version > tonumber(ver)')",
     ),
     Mutation(
         "a score without a change forgets what was told", "streams.redis.scripts:script",
@@ -229,7 +229,7 @@ MUTATIONS = [
         "Redis doesn't note that who wrote didn't know who is forgotten", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace("
-        "'redis.call(\"HDEL\", prefix .. \"forgotten\", partition)', '')", plan=_BEHIND, first=200,
+        "'if known ~= ARGV[10] then', 'if people(known) < people(ARGV[10]) then')", plan=_BEHIND, first=200,
     ),
     Mutation(
         "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.signed",

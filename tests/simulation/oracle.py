@@ -129,7 +129,7 @@ def _outcomes(settings: Settings, live: list[Any], inputs: Inputs, report: Repor
 
 def _recovered(settings: Settings, log: Log, owner: Any, p: int, what: str) -> None:
     """Compare what recovery gives with what the owner of a partition holds."""
-    entities, actors = EntityRows(settings), ActorRows()
+    entities, actors = EntityRows(settings), ActorRows(settings.topic_names)
     recovered = EntityState(entities, p)
     people = recovered.people
     for state, topic in (

@@ -255,7 +255,8 @@ class Watch:
             raise Violation(f"alert {alert['id']} of rule {alert['rule']} and {alert['entity']} was written twice")
         self._alert_ids.add(alert["id"])
         if alert["kind"] == "top":
-            if self._stands.get(alert["entity"]) is alert["entered"]:
+            # Somebody forgotten leaves without a word.
+            if self._stands.get(alert["entity"]) is alert["entered"] and not self.inputs.forgotten.has(alert["entity"]):
                 raise Violation(f"{alert['entity']} was alerted to have entered or left twice in a row: {alert}")
             self._stands[alert["entity"]] = alert["entered"]
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -46,8 +47,8 @@ def row_of(table: ActorRows, name: bytes) -> bytes:
     return value
 
 
-def recovered(*records: tuple[bytes, bytes]) -> ActorState:
-    state = ActorState(ActorRows(), 0)
+def recovered(*records: tuple[bytes, bytes], inputs: Iterable[str] = ()) -> ActorState:
+    state = ActorState(ActorRows(inputs), 0)
     state.load([key for key, _ in records], [value for _, value in records])
     return state
 
@@ -143,6 +144,15 @@ def test_an_input_that_is_one_no_more_comes_after_those_that_are() -> None:
         taken(again, Log(topic, *["ann"] * 20).range(0, 20))
         from_last = [*actor_codec._taken_of(row_of(again, ANN)).values()]
         assert from_last == [1, 20]
+
+
+def test_an_input_of_which_nothing_is_taken_yet_keeps_its_place_before_one_that_is_none_any_more() -> None:
+    for former, quiet in (("tweets", "likes"), ("likes", "tweets")):
+        table = ActorRows()
+        taken(table, Log(quiet, "ann").range(0, 1), Log(former, *["ann"] * 20).range(0, 20))
+        state = recovered((ANN, row_of(table, ANN)), inputs=[quiet])
+        from_last = [*actor_codec._taken_of(row_of(state.table, ANN)).values()]
+        assert from_last == [20, 1]
 
 
 def test_of_a_row_that_two_workers_wrote_the_one_taken_further_stays() -> None:
