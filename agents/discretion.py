@@ -46,26 +46,27 @@ class Discretion:
         return self._informed_of == self._app.owned_since_s
 
     def named_out(self, partition: int, records: Records) -> Records:
-        """Return records that name nobody forgotten; the score of somebody who is, is no more."""
+        """Return records that name nobody forgotten; the score of somebody who is, is no more.
+
+        What named one is written again: a worker that lost the partition may have written it behind ours, and compaction would
+        keep it until the entity moves.
+        """
         forgotten = self._app.control.forgotten
         if not forgotten:
             return records
         kept: Records = []
+        named: list[bytes] = []
         for key, offset, record in records:
+            told = record
             if record is not None and forgotten.has(key):
                 self._scorer.bury(partition, key)
-                record = None
-            kept.append((key, offset, record and forgotten.named_out(record)))
+                told = None
+            elif record is not None and (told := forgotten.named_out(record)) is not record:
+                named.append(key)
+            kept.append((key, offset, told))
+        if named and self._app.holds(partition):
+            self._app.entities.partition(partition).write_again(named)
         return kept
-
-    def have_written_again(self, partition: int, key: bytes, record: ScoreRecord | None) -> None:
-        """Have an entity's score written again if a record of it, as read from its topic, names somebody forgotten.
-
-        A worker that lost the partition may have written it behind ours; compaction would keep it until the entity moves.
-        """
-        forgotten = self._app.control.forgotten
-        if forgotten and record is not None and forgotten.named_out(record) is not record and self._app.holds(partition):
-            self._app.entities.partition(partition).write_again([key])
 
     async def run(self) -> None:
         """Erase what is due, for ever: beside the publishing, since it looks through all that Redis keeps."""

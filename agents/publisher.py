@@ -56,9 +56,7 @@ class Publisher:
             return
         for offset, key, value in zip(content.offsets, content.keys, content.values, strict=True):
             if offset >= pending.next_offset:
-                record = decode(value) if value else None
-                self._put(content.partition, pending, key or b"", offset, record)
-                self.discretion.have_written_again(content.partition, key or b"", record)
+                self._put(content.partition, pending, key or b"", offset, decode(value) if value else None)
         pending.next_offset = max(pending.next_offset, content.offsets[-1] + 1)
         self._work.set()
 
@@ -141,9 +139,10 @@ class Publisher:
         records, done, outcome = pending.take(), 0, LIVE
         try:
             while done < len(records) and outcome != REBUILD:
-                part = records[done : done + SLICE]
                 async with self.app.turns:
-                    items, times = entries(self.discretion.named_out(partition, part), self.app.clock.time())
+                    part = self.discretion.named_out(partition, records[done : done + SLICE])
+                    records[done : done + SLICE] = part  # which waits, then, should Redis be away
+                    items, times = entries(part, self.app.clock.time())
                     forgotten = self.app.control.forgotten.fingerprint
                 outcome = await writer.write(partition, items, forgotten)
                 if outcome != REBUILD:

@@ -148,9 +148,13 @@ class Scorer:
         nothing = [None] * len(gone)
         keys, scores = [*flush.keys[mine], *gone], [*flush.scores[mine], *nothing]
         changelog = self.app.changelog(self.app.entities, partition)
-        await asyncio.gather(
-            changelog.write(flush.keys[mine], flush.rows[mine], state), self._send_scores(partition, keys, scores)
-        )
+        if flush.scores_first:
+            await self._send_scores(partition, keys, scores)
+            await changelog.write(flush.keys[mine], flush.rows[mine], state)
+        else:
+            await asyncio.gather(
+                changelog.write(flush.keys[mine], flush.rows[mine], state), self._send_scores(partition, keys, scores)
+            )
         # Rows go last: were the process to end in between, nobody would know of a score without a row that it should go.
         await changelog.write(gone, nothing, state)
 

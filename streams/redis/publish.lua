@@ -67,10 +67,14 @@ local function has_evidence(scope, member, reach)
 end
 
 -- Adds a change to the feed and calls it out. Its id is its offset; where somebody who lost the partition has told of what is behind
--- it, the next one after that.
-local function tell(change, id)
+-- it, the next one after that. But where the entity has no score here, it may have been taken out together with its changes, by
+-- one who knows more people to be forgotten: what it knew before the feed did is told by the partition's owner, or by nobody.
+local function tell(change, id, is_new)
   local feed = prefix .. "changes:" .. partition
   if type(redis.pcall("XADD", feed, "MAXLEN", "~", ARGV[4], id, "json", change)) ~= "string" then
+    if is_new and not knows_all then
+      return
+    end
     local about = redis.call("XINFO", "STREAM", feed)
     for i = 1, #about, 2 do
       if about[i] == "last-generated-id" then
@@ -108,9 +112,6 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
     -- An equal version is written, too: the boards may lack it. A rebuild lays them out anew, and whoever does it may be behind the
     -- hash, as the owner of a partition is behind one that lost it and went on.
     local v, held, is_news = e[7], tonumber(ver), e[9] and tonumber(e[12]) > tonumber(told)
-    -- What has no score here may have been taken out together with its changes, by one who knows more people to be forgotten. Then
-    -- the partition's owner tells them, or nobody.
-    is_news = is_news and (knows_all or found[1])
     local is_written = version >= held
     ver, told = is_written and v[15] or ver, is_news and e[12] or told
     local note = told ~= ver and told .. " " .. ver or ""
@@ -133,7 +134,7 @@ for _, e in ipairs(cmsgpack.unpack(ARGV[6])) do
       redis.call("HDEL", hash, "t")
     end
     if is_news then
-      tell(e[9], e[8])
+      tell(e[9], e[8], not found[1])
       keep(prefix .. "history:" .. e[1], e[10], history)
       keep(prefix .. "why:" .. e[1], e[11], statements)
     end

@@ -33,12 +33,17 @@ PIECE_ROWS = 8192  # about 40 ms of work: others must get their turn
 
 @dataclass(slots=True)
 class Flush:
-    """Entities with their row and score records, by partition: of `parts[p]` is the slice that is p's."""
+    """Entities with their row and score records, by partition: of `parts[p]` is the slice that is p's.
+
+    `scores_first`: a row tells that the last score of its entity has no change event, because of the score here. Were the row
+    alone written, nobody would look any more for somebody forgotten whom the former score names.
+    """
 
     keys: list[bytes]
     rows: list[bytes]
     scores: list[ScoreRecord]
     parts: dict[int, slice]
+    scores_first: bool = False
 
 
 def flush_pieces(table: EntityRows, partitions: Sequence[int]) -> Iterator[Flush]:
@@ -66,6 +71,7 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
     state = picked(table.rows, rows)
     scores = _scores(table, rows, state)
     surges = found_surges(table, rows, scores.score)
+    told_again = where_true((state["before"] > 0) & ~table.folded_since[rows])
     changed = _decide_changes(table, rows, state, scores.score, surges)
     records = _score_records(keys, state, scores)
     telling = where_true(changed)
@@ -74,7 +80,8 @@ def take_flush(table: EntityRows, rows: Rows | None = None) -> Flush:
         records[i] = records[i]._replace(change=change._replace(surge=surges[i].text) if i in surges else change)
     table.dirty[rows] = False
     table.folded_since[rows] = False
-    return Flush(keys, encode_rows(table, rows), records, slices(table.part[rows]))
+    scores_first = not changed[told_again].all()
+    return Flush(keys, encode_rows(table, rows), records, slices(table.part[rows]), scores_first)
 
 
 def _take_notes(table: EntityRows) -> None:

@@ -33,8 +33,8 @@ class Accounts(Protocol):
 class Forgotten:
     """All who are forgotten, as the control topic says.
 
-    `fingerprint` begins with how many they are, and differs with who; empty for nobody. `lo` and `hi` are the halves of their hashes; by the low ones
-    people are known in sets of those engaged.
+    `fingerprint` begins with how many they are, and differs with who; empty for nobody. `lo` and `hi` are the halves of their
+    hashes; by the low ones people are known in sets of those engaged.
     """
 
     def __init__(self, definitions: Mapping[str, Forgetting]) -> None:

@@ -137,6 +137,7 @@ MUTATIONS = [
         "Redis takes an older version", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version >= held', 'true')",
+        plan=_ZOMBIES, first=100,
     ),
     Mutation(
         "what a fill wrote counts as told", "streams.redis.scripts:script",
@@ -219,7 +220,7 @@ MUTATIONS = [
     ),
     Mutation(
         "changes go on to name somebody forgotten", "agents.discretion:Discretion.named_out",
-        "record and forgotten.named_out(record)", "record", plan=_FORGETS,
+        "(told := forgotten.named_out(record))", "(told := record)", plan=_FORGETS,
     ),
     Mutation(
         "a new owner publishes before it knows who is forgotten", "agents.discretion:Discretion.look",
@@ -229,7 +230,7 @@ MUTATIONS = [
         "Redis doesn't note that who wrote didn't know who is forgotten", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace("
-        "'if known ~= ARGV[10] then', 'if people(known) < people(ARGV[10]) then')", plan=_BEHIND, first=200,
+        "'if known ~= ARGV[10] then', 'if people(known) < people(ARGV[10]) then')", plan=_BEHIND, first=800,
     ),
     Mutation(
         "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.signed",

@@ -154,7 +154,7 @@ class Schedule:
         self.log = Log(self.world, self.plan)
         self.store = Store()
         self.group = Group(self.world, self.plan)
-        self.watch = Watch(self.world, self.plan, self.log, self.store)
+        self.watch = Watch(self.world, self.plan, self.log, self.store, self.group)
         self.group.on_commit = self.watch.committed
         self._crashes = list(self.plan.crash_steps)
         self._incarnations: list[Worker] = []

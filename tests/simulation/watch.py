@@ -16,6 +16,7 @@ from streams.verify import inputs as verify_inputs
 from streams.verify.event import parse
 from streams.verify.inputs import Inputs, recounted
 
+from .group import Group
 from .log import Log, Record
 from .plan import Plan
 from .rules import due
@@ -29,8 +30,8 @@ _ID = np.dtype([("offset", "<i8"), ("previous", "<i8"), ("lo", "<u8"), ("hi", "<
 class Watch:
     """Follows the log as it grows, independently of the workers."""
 
-    def __init__(self, world: World, plan: Plan, log: Log, store: Store) -> None:
-        self._world, self._log, self._store = world, log, store
+    def __init__(self, world: World, plan: Plan, log: Log, store: Store, group: Group) -> None:
+        self._world, self._log, self._store, self._group = world, log, store, group
         self._settings = plan.settings()
         self.inputs = Inputs()
         self._wanted: dict[TP, dict[int, list[str]]] = defaultdict(dict)  # event -> entities it must have engagements for
@@ -211,8 +212,10 @@ class Watch:
         if not any(abs(after - change["after"]) <= 1e-3 for _, after in changes.get(ver, ())):
             raise Violation(f"the feed tells of {entity} what is no change of it, those are {changes}: {change}")
         missing = [v for v in changes if upto < v < ver and (entity, v) not in self._compacted]
-        # Those that waited together are told as one; and one that a crash had told again may begin with what was told already.
+        # Those that waited together are told as one; one that a crash had told again may begin with what was told already, and
+        # one of a worker that didn't see another's changes between with the last that it saw.
         begins = {before for v, told in changes.items() if missing and v <= min(missing) for before, _ in told}
+        begins |= {after for v, told in changes.items() if missing and v < min(missing) for _, after in told}
         if missing and change["before"] not in begins:
             raise Violation(f"the feed tells of {entity} after version {upto} what left out those of {sorted(missing)}: {change}")
         self._told_upto[entity] = max(upto, ver)
@@ -266,6 +269,8 @@ class Watch:
     def _saw(self, where: str, change: dict[str, Any]) -> None:
         entity, ver = change["entity"], change["ver"]
         before, may_repeat = self._seen[where].get(entity, -1), where == "wake-up" and entity in self._may_repeat
+        # That somebody forgotten was told of is forgotten, too: one outside the group that doesn't know yet may say it again.
+        may_repeat |= self.inputs.forgotten.has(entity) and self._world.running not in self._group.members
         if ver <= before and not may_repeat:
             raise Violation(f"the {where} told of {entity} at version {ver} after version {before}")
         self._seen[where][entity] = ver

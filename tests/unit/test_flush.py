@@ -311,6 +311,18 @@ def test_a_change_is_not_said_again_where_it_is_known_to_be_in_the_scores_topic(
     assert "change" in scored.flush()["account:ben"]
 
 
+def test_a_score_that_has_no_change_any_more_goes_before_the_row_that_says_so():
+    scored = Scored()
+    scored.engage(1.0)
+    firsts = [take_flush(scored.table).scores_first]
+    for below in (0, 1):
+        scored.table.told_below[0] = below
+        scored.table.dirty[:] = scored.table.used
+        firsts.append(take_flush(scored.table).scores_first)
+    scored.engage(0.01)  # what it is of is read again if the score isn't written
+    assert [*firsts, take_flush(scored.table).scores_first] == [False, False, True, False]
+
+
 def test_a_row_recovered_into_the_place_of_one_that_went_unflushed_says_its_change_again():
     before_crash = Scored()
     before_crash.engage(1.0)

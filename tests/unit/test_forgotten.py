@@ -238,15 +238,16 @@ def test_a_score_that_names_somebody_forgotten_and_was_written_late_is_written_a
     scorer: Any = None
     discretion = Discretion(app, scorer)
 
-    def read() -> list[bytes]:
-        for key, score in zip(keys, scores, strict=True):
-            discretion.have_written_again(0, key, score)
+    def published() -> list[bytes]:
+        records = [(key, offset, score) for offset, (key, score) in enumerate(zip(keys, scores, strict=True))]
+        kept = discretion.named_out(0, records)
+        assert [(key, offset) for key, offset, _ in kept] == [(key, offset) for key, offset, _ in records]
         return _flushed(table)[0]
 
-    assert read() == []
+    assert published() == []
     control.forgotten = forgotten(ODD)
     table.forget(control.forgotten)
-    assert read() == [b"account:bob"]
+    assert published() == [b"account:bob"]
 
 
 async def test_a_rebuild_writes_nobody_whom_it_says_to_know_forgotten() -> None:
