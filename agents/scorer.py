@@ -62,12 +62,12 @@ class Scorer:
             if offset < state.next_offset:
                 continue
             state.put(offset, decode(value or b""))
-            if sum(s.waiting_engagements for s in self._states(self.app.owned)) >= FOLD_ENGAGEMENTS:
+            if sum(s.waiting_engagements for s in self._told_states()) >= FOLD_ENGAGEMENTS:
                 async with self.app.turns:
-                    fold_waiting(self._states(self.app.owned))
+                    fold_waiting(self._told_states())
 
-    def _states(self, partitions: Iterable[int]) -> list[EntityState]:
-        return [self.app.entities.partition(p) for p in partitions]
+    def _told_states(self) -> list[EntityState]:
+        return [state for state in map(self.app.entities.partition, self.app.owned) if state.is_told]
 
     def offer(self, partition: int, offset: int, record: Engagements) -> None:
         """Take a record that this worker sent and the broker acknowledged at `offset`, if nothing comes before it."""
@@ -79,22 +79,38 @@ class Scorer:
     async def flush(self, partitions: Collection[int], now_s: float) -> None:
         """Fold what waits, make its rows durable and their scores public; now and then write markers and allow the commit.
 
+        Nothing is folded into rows that another process wrote before the changes that they say are told: it may have ended
+        between a row and its score, and once folded into, a row says the next change.
+
         Args:
             partitions: owned ones.
             now_s: any steady clock, s.
         """
+        loaded = [state for state in self._held(partitions).values() if not state.is_told]
+        if loaded:
+            await self._write([state.partition for state in loaded], now_s, folds=False)
+        await self._write(partitions, now_s, folds=True)
+
+    def _held(self, partitions: Iterable[int]) -> dict[int, EntityState]:
+        return {p: self.app.entities.partition(p) for p in partitions if self.app.holds(p)}
+
+    async def _write(self, partitions: Collection[int], now_s: float, folds: bool) -> None:
         table = self.app.entity_rows
         async with self.app.turns:
             # No await from here to the first piece: it must be of these states.
-            partitions = [p for p in partitions if self.app.holds(p)]
-            states = {p: self.app.entities.partition(p) for p in partitions}
-            fold_waiting(states.values())
+            states = self._held(partitions)
+            partitions, loads = list(states), {p: state.loads for p, state in states.items()}
             table.told_below.update((p, self._durable(p)) for p in partitions)
+            if folds:
+                fold_waiting(state for state in states.values() if state.is_told)
+            else:
+                for p in partitions:
+                    table.dirty[table.untold(p)] = True
             table.forget(self.app.control.forgotten)
             self._walk.step(self.app.owned, now_s)
             buried = self._buried(partitions)
             markers = {p: table.log(p).copy() for p in partitions}
-            pieces = flush_pieces(table, list(partitions))
+            pieces = flush_pieces(table, partitions)
             piece: Flush | None = next(pieces)
             gone = joined_lists(buried, table.expired(EXPIRY_SLICE, partitions, self._is_old))
         while piece is not None:
@@ -106,7 +122,10 @@ class Scorer:
                 piece, gone = next(pieces, None), {}
             await sending
             self.app.counters.flushes[self.app.entities.name] += 1  # of millions of rows takes minutes, and isn't stuck
-        if self._are_held(states):
+        if not folds:
+            for p, state in states.items():
+                state.told_loads = loads[p]
+        elif self._are_held(states):
             await asyncio.gather(*(self._mark(p, marker, states[p], now_s) for p, marker in markers.items()))
 
     def _durable(self, partition: int) -> int:

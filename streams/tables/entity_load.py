@@ -44,6 +44,7 @@ def _store(table: EntityRows, rows: Rows, chosen: Rows, decoded: DecodedRows) ->
     put(table.rows, rows, picked(decoded.rows, chosen))
     put(table.past, rows, picked(decoded.past, chosen))
     table.told_as[rows] = decoded.told_as[chosen]
+    table.folded_since[rows] = False
     starts = np.cumsum(decoded.people_counts * ~decoded.sketched) - decoded.people_counts * ~decoded.sketched
     exact = ~decoded.sketched[chosen]
     counts = decoded.people_counts[chosen[exact]]

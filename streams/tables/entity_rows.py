@@ -109,6 +109,11 @@ class EntityRows(KeyedRows):
         self.told_below.pop(partition, None)
         self.remove(self.live_of(partition))
 
+    def untold(self, partition: int) -> Rows:
+        """Return the rows of a partition that say a change which may not be in the scores topic."""
+        rows = self.live_of(partition)
+        return rows[(self.rows["before"][rows] > 0) & (self.rows["off"][rows] >= self.told_below.get(partition, 0))]
+
     def _reserve(self, rows: int) -> None:
         self.people.reserve_rows(rows)
         self.sketch_of = grown(self.sketch_of, rows)

@@ -26,6 +26,8 @@ class EntityState:
         self._offsets: list[int] = []
         self.waiting_engagements = 0
         self.people = People()
+        # Loads of rows that this process didn't write, and after how many of them the changes that those say were told.
+        self.loads = self.told_loads = 0
 
     @property
     def log(self) -> Marker:
@@ -36,6 +38,11 @@ class EntityState:
     def next_offset(self) -> int:
         """The engagements offset that comes next; what is below is folded or waits."""
         return (self._offsets[-1] if self._offsets else self.log.folded) + 1
+
+    @property
+    def is_told(self) -> bool:
+        """Whether anything may be folded into the rows: not into those that may say a change which no score says."""
+        return self.told_loads == self.loads
 
     def put(self, offset: int, record: Engagements) -> None:
         """Have a record at or after `next_offset` folded next."""
@@ -63,6 +70,7 @@ class EntityState:
             ConfigurationError: they were written by other half-lives.
             ValueError: a newer release wrote them.
         """
+        self.loads += 1
         rows: dict[bytes, list[bytes]] = {}
         removed: list[bytes] = []
         plain = None not in values and not any(key.startswith(b"\x00") for key in keys)
