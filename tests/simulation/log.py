@@ -170,6 +170,9 @@ class Sender:
         if world.chance(self._plan.appended_twice):
             base = self._log.append(request.tp, request.keys, request.values, request.headers)
             world.note("%s: and again @%d: the answer was lost, aiokafka tried again", worker, base)
+        are_rows = request.tp.topic == self._plan.settings().entities_changelog
+        if self._plan.row_crashes and are_rows and world.chance(self._plan.row_crashes):
+            worker.die("crashes when its rows are written")
         self._answer(request, None if failed else Acknowledged(base, len(request.keys)))
 
     def _answer(self, request: Request, ack: Acknowledged | None) -> None:

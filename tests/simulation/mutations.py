@@ -54,6 +54,12 @@ _BEHIND = (
     *_BUSY, ("workers", 2), ("pauses", ((0.5, 1.2),)), ("session_s", 0.6), ("fetch_s", 0.3), ("splits", 0.0),
     ("forgets", ((1.2, "p1"), (1.6, "p2"))), ("crash_steps", (236, 320)),
 )  # fmt: skip
+_ROW_CRASHES = (*_BUSY, ("row_crashes", 0.2), ("latency_mean_s", 0.05), ("tick_ms", 400.0), ("campaigns_s", ()))
+_QUIET_FORGETS = (
+    *_BUSY, ("span_s", 0.6), ("people", 8), ("workers", 1), ("forgets", ((0.7, "p1"), (1.0, "p2"), (1.3, "p3"))),
+    ("row_crashes", 0.1), ("crash_steps", ()), ("compactions_s", (3.0,)), ("campaigns_s", ()), ("slow_from_s", 1e9),
+    ("redis_away", ()),
+)  # fmt: skip
 _UNHEARD = (*_CAMPAIGNS, ("control_stalls", ((0.2, 1.2),)))
 
 MUTATIONS = [
@@ -94,13 +100,13 @@ MUTATIONS = [
         "    batch.fresh[: len(batch.fresh) // 8] = False\n    for offset, log in zip(offsets, logs, strict=True):\n",
     ),
     Mutation(
-        "the marker is written before the rows", "agents.scorer:Scorer.flush",
+        "the marker is written before the rows", "agents.scorer:Scorer._write",
         "        while piece is not None:\n",
         "        await asyncio.gather(*(self._mark(p, marker, states[p], now_s) for p, marker in markers.items()))\n"
         "        while piece is not None:\n",
     ),
     Mutation(
-        "the marker tells of what was folded since", "agents.scorer:Scorer.flush",
+        "the marker tells of what was folded since", "agents.scorer:Scorer._write",
         "table.log(p).copy()", "table.log(p)",
     ),
     Mutation(
@@ -137,7 +143,7 @@ MUTATIONS = [
         "Redis takes an older version", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace('version >= held', 'true')",
-        plan=_ZOMBIES, first=100,
+        plan=_ZOMBIES,
     ),
     Mutation(
         "what a fill wrote counts as told", "streams.redis.scripts:script",
@@ -157,7 +163,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a change that comes again takes the beginning of those it was told with", "streams.tables.score_records:merged",
-        "if begins <= first and last <= ends:", "if False:", first=150,
+        "if begins <= first and last <= ends:", "if False:",
     ),
     Mutation(
         "the newest of what waits for Redis is the last one told", "agents.pending:Pending.add",
@@ -230,7 +236,11 @@ MUTATIONS = [
         "Redis doesn't note that who wrote didn't know who is forgotten", "streams.redis.scripts:script",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text()",
         "return files(\"streams.redis\").joinpath(f\"{name}.lua\").read_text().replace("
-        "'if known ~= ARGV[10] then', 'if people(known) < people(ARGV[10]) then')", plan=_BEHIND, first=800,
+        "'if known ~= ARGV[10] then', 'if people(known) < people(ARGV[10]) then')", plan=_BEHIND,
+    ),
+    Mutation(
+        "more is folded into rows whose changes a worker that died didn't tell", "agents.scorer:Scorer._write",
+        "table.dirty[table.untold(p)] = True", "pass", plan=_ROW_CRASHES,
     ),
     Mutation(
         "nobody notices that a wiped Redis was filled by who had lost the partition", "streams.redis.signing:Signatures.signed",
@@ -240,8 +250,7 @@ MUTATIONS = [
         "rows go before their scores", "agents.scorer:Scorer._send_part",
         "        changelog = self.app.changelog(self.app.entities, partition)\n",
         "        changelog = self.app.changelog(self.app.entities, partition)\n"
-        "        await changelog.write(gone, nothing, state)\n", first=330, within=600,
-        plan=(*_FORGETS, ("crash_steps", (600, 200, 200, 200))),
+        "        await changelog.write(gone, nothing, state)\n", plan=_QUIET_FORGETS,
     ),
 ]  # fmt: skip
 

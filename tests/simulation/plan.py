@@ -32,6 +32,7 @@ class Plan:
     joins_s: float = 0.0  # when the second worker comes
     leaves_s: tuple[float, ...] = ()  # when a worker is told to stop; it comes again
     crash_steps: tuple[int, ...] = ()  # steps after which incarnations die, in their order
+    row_crashes: float = 0.0  # that a worker dies once the broker has rows of its entities, before it hears of that
     pauses: tuple[tuple[float, float], ...] = ()  # when a worker stops, and for how long
     session_s: float = 1.0
     send_failures: float = 0.0
@@ -131,7 +132,7 @@ class Plan:
 
     def calm(self) -> None:
         """Have nothing go wrong any more."""
-        self.send_failures = self.appended_twice = self.drops = self.again = self.redis_cuts = 0.0
+        self.row_crashes = self.send_failures = self.appended_twice = self.drops = self.again = self.redis_cuts = 0.0
         self.slow_until_s = 0.0
         self.redis_away = ()
         self.control_stalls = ()

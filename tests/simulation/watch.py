@@ -25,6 +25,7 @@ from .world import Violation, World
 
 _VER = re.compile(rb'"ver":(-?\d+)')
 _ID = np.dtype([("offset", "<i8"), ("previous", "<i8"), ("lo", "<u8"), ("hi", "<u8")])
+_NO_SCORE = 1.0  # of an entity of which nothing was told
 
 
 class Watch:
@@ -137,7 +138,12 @@ class Watch:
         self._scores[key] = max(self._scores.get(key, -1), ver)
         change = orjson.loads(record.value or b"").get("change")
         if change is not None:
-            self._changes[name].setdefault(ver, set()).add((change["before"], change["after"]))
+            # It begins where an earlier one ended. Were that in a row only, it would be told by nobody.
+            told = self._changes[name]
+            begins = [_NO_SCORE, *(after for v, said in told.items() if v < ver for _, after in said)]
+            if not any(abs(change["before"] - score) <= 1e-3 for score in begins):
+                raise Violation(f"a change of {name} at version {ver} begins where none ended: {change}, before it {told}")
+            told.setdefault(ver, set()).add((change["before"], change["after"]))
 
     def committed(self, tp: TP, before: int, offset: int) -> None:
         """Check that nothing is committed whose effects could be lost (invariant 6)."""
