@@ -47,7 +47,7 @@ class Publisher:
     async def take(self, content: Range) -> None:
         """Coalesce a fetched range of a scores partition."""
         # What this worker has sent comes from its scorer as well, and needs no parsing then.
-        async with self._scorer.telling[content.partition]:
+        async with self._scorer.writer.telling[content.partition]:
             pass
         pending = self._pending_of(content.partition)
         expected = self.next_offset(content.partition)
@@ -198,7 +198,7 @@ def add_publisher(app: Host, intake: Intake, scorer: Scorer, alerter: Alerter) -
                 fatal(f"reading {content.topic}[{content.partition}]@{content.offsets[0]} failed", e)
 
     intake.hand_on = scorer.offer
-    scorer.publish = publisher.offer
+    scorer.writer.publish = publisher.offer
     app.agent(app.ranges(app.settings.scores_topic), name="publisher")(scores)
     app.endless("publishing", publisher.run)
     app.endless("taking forgotten accounts out of Redis", publisher.discretion.run)

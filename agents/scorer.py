@@ -7,27 +7,24 @@ A flush writes rows and scores, then the marker; only then may the engagements b
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from faust.types import TP
 from numpy.typing import NDArray
 
+from agents.entity_writer import EntityWriter
 from agents.host import Host
 from streams.columns.hashing import hash_names
 from streams.events.engagements import Engagements, decode
 from streams.fatal import fatal
-from streams.kafka.bulk import Acknowledged
 from streams.kafka.range import Range
 from streams.tables.flush import Flush, flush_pieces
 from streams.tables.forgetting import Walk
 from streams.tables.marker import MARKER_KEY, Marker
-from streams.tables.score_records import ScoreRecord
 from streams.tables.states import EntityState, fold_waiting
 
-Publish = Callable[[int, Sequence[Acknowledged], Sequence[bytes], Sequence[ScoreRecord | None]], None]
 FOLD_ENGAGEMENTS = 8192  # about 30 ms of work: others must get their turn
 MARKER_INTERVAL_S = 0.25  # how far a crash sets back; rows and scores don't wait for it
 # A quiet partition's marker is written again so often: each write shows whether a worker that lost the partition wrote stale rows
@@ -45,8 +42,7 @@ class Scorer:
 
     def __init__(self, app: Host) -> None:
         self.app = app
-        self.publish: Publish = lambda *_: None  # told of scores that the broker has
-        self.telling: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # held from the send to that
+        self.writer = EntityWriter(app)
         self._marked_at_s: dict[int, float] = {}
         self._walk = Walk(app.entity_rows)
         self._to_bury: dict[int, set[bytes]] = {}
@@ -114,7 +110,7 @@ class Scorer:
             piece: Flush | None = next(pieces)
             gone = joined_lists(buried, table.expired(EXPIRY_SLICE, partitions, self._is_old))
         while piece is not None:
-            sending = asyncio.create_task(self._send(piece, gone, states))
+            sending = asyncio.create_task(self.writer.send(piece, gone, states))
             async with self.app.turns:
                 if not self._are_held(states):
                     await sending
@@ -157,32 +153,6 @@ class Scorer:
         watermarks = np.array([table.log(p).watermark for p in range(self.app.settings.partitions)])
         old: NDArray[np.bool_] = table.rows["at"][part] < watermarks[table.part[part]] - self.app.settings.expire_after_s
         return old
-
-    async def _send(self, flush: Flush, gone: dict[int, list[bytes]], states: Mapping[int, EntityState]) -> None:
-        """Make rows durable and scores public, and tombstones of entities that are `gone`."""
-        await asyncio.gather(*(self._send_part(p, flush, gone.get(p, []), states[p]) for p in {*flush.parts, *gone}))
-
-    async def _send_part(self, partition: int, flush: Flush, gone: list[bytes], state: EntityState) -> None:
-        mine = flush.parts.get(partition, slice(0))
-        nothing = [None] * len(gone)
-        keys, scores = [*flush.keys[mine], *gone], [*flush.scores[mine], *nothing]
-        changelog = self.app.changelog(self.app.entities, partition)
-        if flush.scores_first:
-            await self._send_scores(partition, keys, scores)
-            await changelog.write(flush.keys[mine], flush.rows[mine], state)
-        else:
-            await asyncio.gather(
-                changelog.write(flush.keys[mine], flush.rows[mine], state), self._send_scores(partition, keys, scores)
-            )
-        # Rows go last: were the process to end in between, nobody would know of a score without a row that it should go.
-        await changelog.write(gone, nothing, state)
-
-    async def _send_scores(self, partition: int, keys: list[bytes], scores: list[ScoreRecord | None]) -> None:
-        values = [score and score.encode() for score in scores]
-        async with self.telling[partition]:
-            self.publish(
-                partition, await self.app.bulk.send(self.app.settings.scores_topic, partition, keys, values), keys, scores
-            )
 
     async def _mark(self, partition: int, marker: Marker, state: EntityState, now_s: float) -> None:
         """Write a partition's marker when it is due, and allow the commit of what it says is durable."""

@@ -247,9 +247,9 @@ MUTATIONS = [
         "return was_expected", "return True", within=600, plan=_WIPES,
     ),
     Mutation(
-        "rows go before their scores", "agents.scorer:Scorer._send_part",
-        "        changelog = self.app.changelog(self.app.entities, partition)\n",
-        "        changelog = self.app.changelog(self.app.entities, partition)\n"
+        "rows go before their scores", "agents.entity_writer:EntityWriter._send_part",
+        "        changelog = self._app.changelog(self._app.entities, partition)\n",
+        "        changelog = self._app.changelog(self._app.entities, partition)\n"
         "        await changelog.write(gone, nothing, state)\n", plan=_QUIET_FORGETS,
     ),
 ]  # fmt: skip

@@ -181,7 +181,7 @@ async def test_a_flush_of_many_rows_shows_with_each_piece_that_it_gets_on(
     async def sent(*_: object) -> None:
         waits.append(waiting_for(app)["rows of the entities table to become durable"])
 
-    monkeypatch.setattr(scorer, "_send", sent)
+    monkeypatch.setattr(scorer.writer, "send", sent)
     monkeypatch.setattr(scorer, "_mark", sent)
     await scorer.flush({0}, 0.0)
     assert len(set(waits)) == 6  # of five pieces and a marker
