@@ -7,9 +7,9 @@
     alert feed  -> deliverer sign, post, try again                   -> webhooks
 
 `control` follows what is defined meanwhile, which intake counts by. `flusher` makes what intake and scorer hold durable on a
-tick, rows and scores of entities by `entity_writer`; `guard` asks again for what got lost on the way to an agent; `rebuilder` fills a Redis that was wiped, `noter` tells it
-how the work stands; `ownership` has the life of a partition. `host` is what agents need of the process they run in, `app` that
-process with Faust.
+tick, rows and scores of entities by `entity_writer`; `guard` asks again for what got lost on the way to an agent; `rebuilder`
+fills a Redis that was wiped, `noter` tells it how the work stands; `ownership` has the life of a partition. `host` is what agents
+need of the process they run in, `app` that process with Faust.
 `worker` is the process around it: `health` and `metrics` read how it is, `operations` tells it over HTTP, and `watchdog` ends it
 when it stands still.
 """
