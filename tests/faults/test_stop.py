@@ -58,6 +58,20 @@ def test_a_worker_that_starts_or_joins_stops_and_leaves_nothing_behind_that_dist
         running.wait_for(following.is_ready, "ready worker")
 
 
+def test_what_a_worker_that_stopped_had_committed_is_told_by_nobody_again(settings: Settings) -> None:
+    with deployment(settings) as running:
+        worker, load = _loaded(running, 5)
+        load.finish()
+        running.settle()
+        assert running.stop(worker) == 0
+        told = running.ends([settings.scores_topic])
+        following = running.start()
+        running.wait_for(following.is_ready, "ready worker")
+        send(settings, lively_events(10, 6, time.time()))  # flushed after all that it recovered
+        running.settle()
+        assert sum(running.ends([settings.scores_topic]).values()) - sum(told.values()) < 100
+
+
 def test_a_worker_that_recovers_stops(settings: Settings) -> None:
     # Rows enough for a recovery of some seconds.
     settings = replace(settings, expire_after_s=1e9)
