@@ -98,6 +98,6 @@ class Discretion:
         await eraser.erase_changes(due, forgotten)
         # What the table holds of them gets its tombstones in its own time; it lacks what another worker has buried already.
         gone = [published.expired(name) for name in await eraser.scores(forgotten)]
-        if await writer.write(min(due), gone, forgotten.fingerprint) != REBUILD:  # else again when there are boards
+        if (await writer.write(min(due), gone, forgotten.fingerprint)).outcome != REBUILD:  # else again when there are boards
             await eraser.end(due, forgotten, begun)
         return True

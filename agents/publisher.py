@@ -144,10 +144,12 @@ class Publisher:
                     records[done : done + SLICE] = part  # which waits, then, should Redis be away
                     items, times = entries(part, self.app.clock.time())
                     forgotten = self.app.control.forgotten.fingerprint
-                outcome = await writer.write(partition, items, forgotten)
+                outcome, refused = await writer.write(partition, items, forgotten)
                 if outcome != REBUILD:
                     done += len(part)
                     self._noter.written(times)
+                else:  # what was told must not wait again: it would be told once more, as one with what comes
+                    records[done : done + SLICE] = [part[i] for i in refused]
         finally:
             for key, offset, record in records[done:]:
                 pending.add(key, offset, record)

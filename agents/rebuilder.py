@@ -72,7 +72,7 @@ class Rebuilder:
             # lost the partition. Written as by one who knows them, nobody would take them out again.
             scores = zip(table.names.get(part), current_scores(table, part), strict=True)
             items, _ = entries(self._discretion.named_out(p, [(key, 0, score) for key, score in scores]), app.clock.time())
-            if await writer.write(p, items, app.control.forgotten.fingerprint) == REBUILD:
+            if (await writer.write(p, items, app.control.forgotten.fingerprint)).outcome == REBUILD:
                 return False
             await asyncio.sleep(0)
         if p not in app.owned or app.entities.store.partitions.get(p) is not state:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import redis.asyncio as aredis
 from redis.asyncio.retry import Retry
@@ -20,6 +20,13 @@ from streams.settings import Settings
 ENTITIES_PER_CALL = 200  # a call of these blocks the server for 2 to 5 ms
 REBUILD_EXPIRES_S = 86400
 LIVE, BUILD, REBUILD = "live", "build", "rebuild"
+
+
+class Written(NamedTuple):
+    """How a write ended: LIVE, BUILD, or REBUILD when the items at `refused` can't be written before a rebuild is joined."""
+
+    outcome: str
+    refused: Sequence[int] = ()
 
 
 class Writer:
@@ -48,8 +55,8 @@ class Writer:
         self.signatures = Signatures(settings)
         self.token = LIVE
 
-    async def write(self, partition: int, items: Sequence[list[Any]], forgotten: str) -> str:
-        """Write entities; return LIVE, BUILD, or REBUILD when nothing more can be written before a rebuild is joined.
+    async def write(self, partition: int, items: Sequence[list[Any]], forgotten: str) -> Written:
+        """Write entities.
 
         Args:
             partition: whose.
@@ -61,7 +68,7 @@ class Writer:
         """
         s = self._settings
         if not items:
-            return LIVE
+            return Written(LIVE)
         calls: list[list[Any]] = [
             [
                 *(s.redis_prefix, self.token, partition, s.changes_maxlen, s.history_points),
@@ -75,12 +82,13 @@ class Writer:
         except NoScriptError:  # a server that was started anew
             await self._client.script_load(self._publish.script)
             outcomes = await self._publish_all(calls)
-        if REBUILD in outcomes:
-            return REBUILD
-        outcome = outcomes[-1]
-        if outcome == LIVE:
+        # Redis may have been wiped, or filled, between two of the calls.
+        said = [outcomes[i // ENTITIES_PER_CALL] for i in range(len(items))]
+        if refused := [i for i, outcome in enumerate(said) if outcome == REBUILD]:
+            return Written(REBUILD, refused)
+        if outcomes[-1] == LIVE:
             self.token = LIVE
-        return outcome
+        return Written(outcomes[-1])
 
     async def _publish_all(self, calls: Sequence[Sequence[Any]]) -> list[str]:
         """Call the script several times, none waiting for the one before, and return what it said.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import redis
 
+from agents import add_agents, create_app
+from streams.kafka.register import register_transport
 from streams.reader import Reader
 from streams.redis import published
 from streams.redis.client import session
-from streams.redis.writer import Writer
+from streams.redis.writer import REBUILD, Writer
 from streams.settings import Settings
 from streams.tables.score_records import NUMBERS, Change, ScoreRecord, merged
 
@@ -44,7 +46,8 @@ class Feed:
 
     async def write(self, *records: ScoreRecord, knows: str = "") -> str:
         self.offset += len(records)
-        return await self.writer.write(0, [published.entry(r, self.offset + i, 0.0) for i, r in enumerate(records)], knows)
+        items = [published.entry(r, self.offset + i, 0.0) for i, r in enumerate(records)]
+        return (await self.writer.write(0, items, knows)).outcome
 
     async def fill(self, *records: ScoreRecord) -> None:
         """Have Redis filled, from a table that holds these."""
@@ -209,3 +212,36 @@ async def test_the_note_of_what_was_told_is_kept_only_where_it_is_needed_and_rea
     score = Reader(Settings(redis_prefix=feed.prefix), feed.client).score(ANN)
     assert score is not None
     assert score.ver == 7
+
+
+class Interrupted(Writer):
+    """Somebody has Redis filled again after the first call of each write."""
+
+    async def _publish_all(self, calls: Sequence[Sequence[Any]]) -> list[str]:
+        said = await super()._publish_all(calls[:1])
+        await self.outdate()
+        return said + await super()._publish_all(calls[1:])
+
+
+async def test_what_was_told_before_redis_was_to_be_filled_again_is_not_told_once_more_with_what_comes(
+    feed: Feed, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.redis.writer.ENTITIES_PER_CALL", 1)
+    register_transport()
+    app = create_app(Settings(redis=settings.redis, redis_prefix=feed.prefix, partitions=1))
+    publisher, interrupted = add_agents(app), Interrupted(app.settings)
+    app.owned = {0}
+    waiting = publisher._pending_of(0)
+    for offset, (name, ver) in enumerate([(ANN, 5), ("account:ben", 6)]):
+        waiting.add(name.encode(), offset, record(ver, before=1.0, name=name))
+    assert await publisher._write(interrupted, 0) == REBUILD
+    waiting.add(ANN.encode(), 2, record(7, before=5.0))
+    await feed.fill()
+    await feed.finish()
+    await publisher._write(feed.writer, 0)
+    entries: Any = feed.client.xrange(f"{feed.prefix}changes:0")
+    told = [json.loads(fields[b"json"]) for _, fields in entries]
+    assert [(change["entity"], change["before"], change["after"]) for change in told] == [
+        (ANN, 1.0, 5.0), ("account:ben", 1.0, 6.0), (ANN, 5.0, 7.0),
+    ]  # fmt: skip
+    await interrupted.close()

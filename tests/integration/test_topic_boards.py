@@ -33,7 +33,7 @@ def record(entity: str, reach: float, version: int) -> ScoreRecord:
 async def tell(writer: Writer, version: int, scope: str = "@" + SCOPE, **reaches: float) -> str:
     """Write accounts with a reach each."""
     records = [record(f"account:{account}{scope}", reach, version) for account, reach in reaches.items()]
-    return await writer.write(0, [published.entry(each, version, 0.0) for each in records], "")
+    return (await writer.write(0, [published.entry(each, version, 0.0) for each in records], "")).outcome
 
 
 async def rebuild(writer: Writer, settings: Settings, reaches: dict[str, float], version: int = 0) -> None:
