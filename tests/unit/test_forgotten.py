@@ -26,7 +26,7 @@ from streams.control.state import ControlRecord, ControlState, Fetched
 from streams.errors import CloutstreamError
 from streams.intake.take import take
 from streams.kafka.range import Range
-from streams.redis.writer import BUILD
+from streams.redis.writer import BUILD, Written
 from streams.settings import Settings
 from streams.tables import forgetting as walking
 from streams.tables.actor_rows import ActorRows
@@ -261,10 +261,10 @@ async def test_a_rebuild_writes_nobody_whom_it_says_to_know_forgotten() -> None:
     )  # fmt: skip
     scorer: Any = SimpleNamespace(bury=lambda p, key: buried.append(key))
 
-    async def write(partition: int, items: list[list[Any]], known: str) -> str:
+    async def write(partition: int, items: list[list[Any]], known: str) -> Written:
         assert known == app.control.forgotten.fingerprint
         written.extend((name, version < 0) for name, version, *_ in items)
-        return BUILD
+        return Written(BUILD)
 
     writer, definitions = AsyncMock(write=write, token="t"), AsyncMock()
     await Rebuilder(app, definitions, Discretion(app, scorer)).rebuild(writer)
