@@ -91,6 +91,7 @@ class Scorer:
         return {p: self.app.entities.partition(p) for p in partitions if self.app.holds(p)}
 
     async def _write(self, partitions: Collection[int], now_s: float, folds: bool) -> None:
+        """Write what is dirty: after folding what waits, or else together with all rows whose changes may not be told."""
         table = self.app.entity_rows
         async with self.app.turns:
             # No await from here to the first piece: it must be of these states.
